@@ -1,1 +1,3 @@
 //! placeholder
+#[cfg(feature = "repl")]
+pub mod repl;

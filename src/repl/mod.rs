@@ -1,0 +1,4 @@
+//! The REPL: tries the port program by hand, over its real wire.
+pub mod etf;
+pub mod hexview;
+pub mod text;
