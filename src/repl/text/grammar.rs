@@ -50,12 +50,11 @@ fn whole(i: &mut Input<'_>) -> Parsed<Term> {
         }
         Notation::Elixir => '#',
     };
-    let end = i.eof_offset();
     space(i)?;
     match i.peek_token() {
         None => Ok(term),
         // With white space before it, so that `37#1` is no 37.
-        Some(c) if c == comment && i.eof_offset() < before.max(end) => Ok(term),
+        Some(c) if c == comment && i.eof_offset() < before => Ok(term),
         Some(_) => wrong(i, "the term ends before this"),
     }
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 
 use eetf::{BitBinary, Map, Term};
+use num_bigint::BigInt;
 
 use super::Notation;
 use super::grammar::OPERATORS;
@@ -328,9 +329,15 @@ fn order(a: &Term, b: &Term) -> Ordering {
         Term::Binary(_) | Term::BitBinary(_) => 6,
         _ => 7,
     };
+    let integer = |term: &Term| match term {
+        Term::FixInteger(n) => Some(BigInt::from(n.value)),
+        Term::BigInteger(n) => Some(n.value.clone()),
+        _ => None,
+    };
+    if let (Some(a), Some(b)) = (integer(a), integer(b)) {
+        return a.cmp(&b);
+    }
     match (a, b) {
-        (Term::FixInteger(a), Term::FixInteger(b)) => a.value.cmp(&b.value),
-        (Term::BigInteger(a), Term::BigInteger(b)) => a.value.cmp(&b.value),
         (Term::Atom(a), Term::Atom(b)) => a.name.cmp(&b.name),
         (Term::Binary(a), Term::Binary(b)) => a.bytes.cmp(&b.bytes),
         _ => rank(a)

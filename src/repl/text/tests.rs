@@ -129,8 +129,8 @@ fn a_fault_points_at_its_column() {
         ("{a, \"b}", "column 5: this \" is never closed"),
         ("[a|b,c]", "column 5: `]` is expected here: a list has one tail"),
         ("#{a => 1, b}", "column 12: `=>` is expected here"),
-        ("37#1", "column 1: a base is 2 to 36"),
-        ("1__0", "column 1: an underscore stands between two digits"),
+        ("{a, 37#1}", "column 5: a base is 2 to 36"),
+        ("{a, 1__0}", "column 5: an underscore stands between two digits"),
         ("{a, 1.0e999}", "column 5: this float is too large"),
         ("<<1,2", "column 6: `,` or `>>` is expected here"),
         (

@@ -1,0 +1,6 @@
+//! The REPL: its terms against a real BEAM, its sessions against the real port
+//! program, on a real terminal and without one.
+
+mod beam;
+mod generate;
+mod properties;
