@@ -8,6 +8,6 @@ mod rtnl;
 mod sys;
 
 pub use ask::{AskError, addresses, links, watch};
-pub use describe::{Descriptor, Place, describe};
+pub use describe::{Descriptor, describe};
 pub use namespaces::{NAMES, Namespace, names, namespaces};
-pub use rtnl::{Address, Event, Link, MalformedMessage};
+

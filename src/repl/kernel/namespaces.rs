@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::sys::statfs::{NSFS_MAGIC, statfs};
+
 /// Where `ip netns add` keeps its names.
 pub const NAMES: &str = "/run/netns";
 
@@ -36,7 +38,7 @@ pub fn namespaces() -> Vec<Namespace> {
         // A name is a mount; one that is none (or no more) leads nowhere.
         let path = Path::new(NAMES).join(&name);
         let Ok(link) = fs::metadata(&path) else { continue };
-        if rustix::fs::statfs(&path).is_ok_and(|fs| i64::from(fs.f_type) == NSFS) {
+        if statfs(&path).is_ok_and(|fs| fs.filesystem_type() == NSFS_MAGIC) {
             found.entry(link.ino()).or_default().names.push(name);
         }
     }
@@ -53,9 +55,6 @@ pub fn namespaces() -> Vec<Namespace> {
     let numbered = |(inode, namespace)| Namespace { inode, ..namespace };
     found.into_iter().map(numbered).collect()
 }
-
-/// `NSFS_MAGIC`
-const NSFS: i64 = 0x6e73_6673;
 
 /// The processes there are, in order.
 fn pids() -> Vec<u32> {

@@ -13,6 +13,7 @@ mod print;
 mod quoted;
 
 pub use fault::Fault;
+pub use number::integer;
 pub use print::print;
 
 use eetf::Term;
