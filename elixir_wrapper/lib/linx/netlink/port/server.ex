@@ -63,9 +63,10 @@ defmodule Linx.Netlink.Port.Server do
 
   @typedoc "What a caller gets: what it asked for, with the id to acknowledge it by and to whom."
   @type answer() ::
-          {:ok, Descriptor.t(), Wire.id(), pid()}
-          | {:ok, [{:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}], Wire.id(), pid()}
-          | {:ok, map(), map(), pid()}
+          {:ok, Descriptor.t(), Wire.id(), Closer.t()}
+          | {:ok, [{:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}], Wire.id(),
+             Closer.t()}
+          | {:ok, map(), map(), Closer.t()}
           | {:error, {atom(), pos_integer()}}
 
   @doc "Starts a server."
@@ -102,8 +103,8 @@ defmodule Linx.Netlink.Port.Server do
     Descriptor.check!()
     # Loads what replies are made of, so that `:safe` knows the atoms.
     _ = Wire.vocabulary()
-    {:ok, closer} = Closer.start()
-    Process.monitor(closer)
+    closer = Closer.start()
+    Process.monitor(closer.pid)
     {:ok, %__MODULE__{settings: settings, closer: closer}}
   end
 
@@ -129,7 +130,7 @@ defmodule Linx.Netlink.Port.Server do
     {:noreply, wake(%{state | wake: nil})}
   end
 
-  def handle_info({:DOWN, _monitor, :process, closer, reason}, %{closer: closer} = state) do
+  def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
     {:stop, {:closer, reason}, state}
   end
 
