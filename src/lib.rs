@@ -1,3 +1,29 @@
-//! placeholder
+//! The rooms of the port program, in the way that a request goes through them.
+//!
+//! | room | what happens there |
+//! | --- | --- |
+//! | [`cli`] | the command line, and what is said to a person who starts the program by hand |
+//! | [`confine`] | before the first thread: the process gives up what it does not need |
+//! | [`handover`] | meets the client at the rendezvous; later sends descriptors over the pair |
+//! | [`serve`] | reads frames, gives each request a thread, writes replies, ends |
+//! | [`wire`] | bytes to requests, replies to bytes |
+//! | [`netns`] | finds, checks and enters a network namespace |
+//! | [`netlink`] | opens a netlink socket and sets it up |
+//! | `repl` | with the feature of that name: tries the program by hand, over its wire |
+//!
+//! `serve` uses `wire`, `netns`, `netlink` and `handover`; these know of each other only the
+//! vocabulary of `wire`, which knows nobody.
+
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+#![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![warn(missing_debug_implementations)]
+
+pub mod cli;
+pub mod confine;
+pub mod handover;
+pub mod netlink;
+pub mod netns;
 #[cfg(feature = "repl")]
 pub mod repl;
+pub mod serve;
+pub mod wire;

@@ -1,1 +1,63 @@
-fn main() {}
+//! The boot order of the port program.
+
+#![forbid(unsafe_code)]
+
+use linx_netlink_port::cli::{self, Invocation, Settings};
+use linx_netlink_port::handover::{Pair, Rendezvous, RendezvousError};
+use linx_netlink_port::serve::{self, Server};
+use linx_netlink_port::{confine, wire::Reply};
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const NO_RENDEZVOUS: u8 = 3;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Help) => print(cli::HELP),
+        Ok(Invocation::Version) => print(cli::VERSION),
+        Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
+        Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
+        Ok(Invocation::Serve(settings)) => {
+            let error = serve(&settings);
+            let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };
+            explain(&format!("linx-netlink-port: {error}\n"), status)
+        }
+        Err(error) => explain(&format!("linx-netlink-port: {error}\n\n{}", cli::HELP), USAGE),
+    }
+}
+
+/// Confines the process, meets the client and serves it. Returns only if something fails; a
+/// client that leaves ends the process.
+fn serve(settings: &Settings) -> Box<dyn Error> {
+    let server = match meet(settings) {
+        Ok(server) => server,
+        Err(error) => return error,
+    };
+    serve::run(server).into()
+}
+
+fn meet(settings: &Settings) -> Result<Server, Box<dyn Error>> {
+    confine::raise_descriptor_limit()?;
+    let capabilities = confine::keep_used()?;
+    let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
+    let (pair, client_end) = Pair::new()?;
+    let server = Server::new(pair, capabilities, settings.max_in_flight)?;
+    rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
+    Ok(server)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(FAILED),
+    }
+}
+
+fn explain(text: &str, status: u8) -> ExitCode {
+    // Nothing is left to be done about a stderr that can't be written.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(status)
+}

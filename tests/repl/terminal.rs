@@ -95,17 +95,18 @@ impl Terminal {
     pub fn expect(&mut self, text: &str) -> String {
         let deadline = Instant::now() + BOUND;
         loop {
+            // The line that is being edited may have become shorter.
             let screen = self.screen();
-            if let Some(at) = screen[self.seen..].find(text) {
-                let between = screen[self.seen..self.seen + at].to_owned();
+            let rest = screen.get(self.seen..).unwrap_or_default();
+            if let Some(at) = rest.find(text) {
                 self.seen += at + text.len();
-                return between;
+                return rest[..at].to_owned();
             }
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.raw.extend(bytes),
                 Err(error) => {
                     let why = if error == RecvTimeoutError::Timeout { "in time" } else { "at all" };
-                    panic!("{text:?} did not come {why} after {:?}", &screen[self.seen..]);
+                    panic!("{text:?} did not come {why} in {screen}, after byte {}", self.seen);
                 }
             }
         }
@@ -117,9 +118,10 @@ impl Terminal {
         self.expect(line);
         self.keys("\r");
         self.expect("\n");
-        let output = self.expect(&format!("\n{PROMPT}"));
         // A line that prints nothing has the next prompt right below.
-        output.trim_end_matches('\n').to_owned()
+        self.seen -= 1;
+        let output = self.expect(&format!("\n{PROMPT}"));
+        output.trim_start_matches('\n').to_owned()
     }
 
     /// Waits for the end.

@@ -1,5 +1,7 @@
 //! The system calls that no crate here wraps.
 
+#![allow(unsafe_code)]
+
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;

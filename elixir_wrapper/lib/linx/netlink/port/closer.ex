@@ -1,0 +1,158 @@
+defmodule Linx.Netlink.Port.Closer do
+  @moduledoc """
+  Keeps the descriptors that are on their way from a server to a caller, and closes what is not
+  wanted.
+
+  A raw descriptor has no owner. Between the moment it arrives and the moment its caller has it, the
+  caller may die. So the server gives each descriptor to this process to watch before it replies. The
+  caller then says either
+
+    * that it has *adopted* it: it has a socket of its own, over a duplicate, and the descriptor is to
+      be closed; or
+    * that it has *claimed* it: the number is the caller's from now on.
+
+  If the caller dies before it says either, the descriptor is closed.
+
+  Closing takes a trip to a dirty scheduler. Here, nobody waits for it, as long as it keeps up: callers
+  who open sockets faster than descriptors can be closed would fill the BEAM's table, so they wait when
+  64 are to be closed already.
+
+  It is a process of its own, and not linked to the server, so that it outlives it: what a server had
+  handed out when it was killed still reaches its caller or is closed. When the server is gone and
+  nothing is left to watch, it ends.
+  """
+
+  use GenServer
+
+  alias Linx.Netlink.Port.{Descriptor, Wire}
+
+  @enforce_keys [:pid, :pending]
+  defstruct @enforce_keys
+
+  @typedoc "The process, and how many words of adoption it has not dealt with yet."
+  @type t() :: %__MODULE__{pid: pid(), pending: :atomics.atomics_ref()}
+
+  @most_pending 64
+
+  @doc "Starts the one that belongs to the calling server."
+  @spec start() :: t()
+  def start do
+    pending = :atomics.new(1, [])
+    {:ok, pid} = GenServer.start(__MODULE__, {self(), pending})
+    %__MODULE__{pid: pid, pending: pending}
+  end
+
+  @doc "Watches descriptors until their caller has spoken or died."
+  @spec watch(t(), Wire.id(), pid(), [Descriptor.t()]) :: :ok
+  def watch(closer, id, caller, fds) do
+    send(closer.pid, {:watch, id, caller, fds})
+    :ok
+  end
+
+  @doc "The caller's word that it has sockets of its own, and the descriptors are to be closed."
+  @spec adopted(t(), Wire.id()) :: :ok
+  def adopted(closer, id) do
+    if :atomics.add_get(closer.pending, 1, 1) <= @most_pending do
+      send(closer.pid, {:adopted, id})
+      :ok
+    else
+      call(closer, {:adopted, id}, :ok)
+    end
+  end
+
+  @doc "The caller's word that the descriptors are its own."
+  @spec claimed(t(), Wire.id()) :: :ok
+  def claimed(closer, id) do
+    send(closer.pid, {:claimed, id})
+    :ok
+  end
+
+  @doc "Closes descriptors that belong to nobody."
+  @spec close(t(), [Descriptor.t()]) :: :ok
+  def close(_closer, []), do: :ok
+
+  def close(closer, fds) do
+    send(closer.pid, {:close, fds})
+    :ok
+  end
+
+  @doc """
+  How many descriptors are watched, after everything that was to be closed before has been closed.
+  """
+  @spec watched(t()) :: non_neg_integer()
+  def watched(closer), do: call(closer, :watched, 0)
+
+  # If it has ended, there is nothing left to watch or to close.
+  defp call(closer, request, otherwise) do
+    GenServer.call(closer.pid, request, :infinity)
+  catch
+    :exit, _reason -> otherwise
+  end
+
+  @impl true
+  def init({server, pending}) do
+    Process.monitor(server)
+    {:ok, %{server: server, pending: pending, watched: %{}, gone?: false}}
+  end
+
+  @impl true
+  def handle_call(:watched, _from, state) do
+    count = Enum.reduce(state.watched, 0, fn {_id, {_monitor, fds}}, sum -> sum + length(fds) end)
+    {:reply, count, state}
+  end
+
+  def handle_call({:adopted, id}, from, state) do
+    state = word(state, :adopted, id)
+    GenServer.reply(from, :ok)
+    done(state)
+  end
+
+  @impl true
+  # The id comes back in the message, so that nothing has to be looked for when a caller dies.
+  def handle_info({:watch, id, caller, fds}, state) do
+    monitor = :erlang.monitor(:process, caller, tag: {:caller_down, id})
+    {:noreply, %{state | watched: Map.put(state.watched, id, {monitor, fds})}}
+  end
+
+  def handle_info({word, id}, state) when word in [:adopted, :claimed] do
+    state |> word(word, id) |> done()
+  end
+
+  def handle_info({:close, fds}, state) do
+    close_all(fds)
+    {:noreply, state}
+  end
+
+  def handle_info({{:caller_down, id}, _monitor, :process, _pid, _reason}, state) do
+    {{_monitor, fds}, watched} = Map.pop(state.watched, id, {nil, []})
+    close_all(fds)
+    done(%{state | watched: watched})
+  end
+
+  def handle_info({:DOWN, _monitor, :process, server, _reason}, %{server: server} = state) do
+    done(%{state | gone?: true})
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  defp word(state, word, id) do
+    if word == :adopted, do: :atomics.sub(state.pending, 1, 1)
+
+    case Map.pop(state.watched, id) do
+      {{monitor, fds}, watched} ->
+        Process.demonitor(monitor, [:flush])
+        if word == :adopted, do: close_all(fds)
+        %{state | watched: watched}
+
+      {nil, _watched} ->
+        state
+    end
+  end
+
+  defp close_all(fds), do: Enum.each(fds, &Descriptor.close/1)
+
+  defp done(%{gone?: true, watched: watched} = state) when watched == %{},
+    do: {:stop, :normal, state}
+
+  defp done(state), do: {:noreply, state}
+end

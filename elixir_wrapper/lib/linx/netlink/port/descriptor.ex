@@ -1,0 +1,63 @@
+defmodule Linx.Netlink.Port.Descriptor do
+  @moduledoc """
+  Closing a raw file descriptor, and turning one into a `:socket` socket.
+
+  The BEAM has no documented way to close a descriptor that came to it from outside:
+  `:socket.open/1` duplicates it and closes the duplicate only, and a port of `{:fd, in, out}` does
+  not close it at all. What the BEAM closes its files with can do it. It is internal to OTP (there
+  in OTP 25 to 29), so `check!/0` looks for it when a server starts: a clear message then is better
+  than a leak for ever.
+  """
+
+  @typedoc "A number in the BEAM's descriptor table."
+  @type t() :: non_neg_integer()
+
+  @af_netlink 16
+
+  @doc "Raises if this OTP can't close a raw descriptor."
+  @spec check!() :: :ok
+  def check! do
+    {:module, :prim_file} = :code.ensure_loaded(:prim_file)
+
+    if function_exported?(:prim_file, :file_desc_to_ref, 2) and
+         function_exported?(:prim_file, :close, 1) do
+      :ok
+    else
+      raise "Erlang/OTP #{System.otp_release()} has no :prim_file.file_desc_to_ref/2 and " <>
+              ":prim_file.close/1, which :linx_netlink_port closes descriptors with; " <>
+              "use a release that has (OTP 25 to 29 do)"
+    end
+  end
+
+  @doc """
+  Closes a descriptor. One that isn't open is left alone.
+
+  It waits for a dirty scheduler, some 15 to 50 µs. Never close the same number twice: in between,
+  it may have been given to somebody else.
+  """
+  @spec close(integer()) :: :ok
+  def close(fd) when is_integer(fd) do
+    with {:ok, ref} <- :prim_file.file_desc_to_ref(fd, [:raw]) do
+      :prim_file.close(ref)
+    end
+
+    :ok
+  end
+
+  @doc """
+  A `:socket` socket, owned by the calling process, over a duplicate of a netlink descriptor.
+
+  The descriptor itself stays open.
+  """
+  @spec adopt(t(), integer()) :: {:ok, :socket.socket()} | {:error, term()}
+  def adopt(fd, protocol) do
+    # Told what it is, the BEAM doesn't have to ask, and a bad number is an error of its own.
+    :socket.open(fd, %{domain: @af_netlink, type: :raw, protocol: protocol})
+  end
+
+  @doc "An address for `:socket.bind/2`: a number chosen by the kernel, and these groups."
+  @spec address(non_neg_integer()) :: %{family: 16, addr: <<_::80>>}
+  def address(groups) do
+    %{family: @af_netlink, addr: <<0::16, 0::native-32, groups::native-32>>}
+  end
+end

@@ -1,0 +1,94 @@
+defmodule Linx.Netlink.Port.Executable do
+  @moduledoc """
+  Which file the port program is, and whether it can be run.
+
+  It is looked at on every start, so that a program that appears, or is mended, is found.
+  """
+
+  alias Linx.Netlink.Port.{Errno, Settings}
+
+  @enforce_keys [:path, :command, :prefix, :args]
+  defstruct @enforce_keys
+
+  @typedoc """
+  The port program; the command that starts it (itself or a launcher); what the launcher is to be
+  told before anything else; and the arguments that were configured.
+  """
+  @type t() :: %__MODULE__{
+          path: Path.t(),
+          command: Path.t(),
+          prefix: [String.t()],
+          args: [String.t()]
+        }
+
+  @enoent 2
+  @eacces 13
+
+  @doc "The file that is built by `mix compile`."
+  @spec default() :: Path.t()
+  def default do
+    case :code.priv_dir(:linx_netlink_port) do
+      {:error, :bad_name} -> "priv/linx-netlink-port"
+      directory -> Path.join(List.to_string(directory), "linx-netlink-port")
+    end
+  end
+
+  @doc "The file that the settings ask for."
+  @spec path(Settings.t()) :: Path.t()
+  def path(%Settings{executable: nil}), do: default()
+  def path(%Settings{executable: path}), do: path
+
+  @doc "Finds the command to run; or says with an error number why there is none, in words too."
+  @spec find(Settings.t()) :: {:ok, t()} | {:error, pos_integer(), String.t()}
+  def find(%Settings{launcher: []} = settings) do
+    path = path(settings)
+
+    case check(path) do
+      :ok -> {:ok, %__MODULE__{path: path, command: path, prefix: [], args: settings.args}}
+      {:error, code} -> {:error, code, "the port program #{path} #{problem(code)}"}
+    end
+  end
+
+  # What a launcher may run is for the launcher to judge: sudo sees more than the BEAM does.
+  def find(%Settings{launcher: [launcher | words]} = settings) do
+    path = path(settings)
+
+    case System.find_executable(launcher) do
+      nil ->
+        {:error, @enoent, "the launcher #{launcher} of the port program #{path} is not there"}
+
+      command ->
+        prefix = words ++ [path]
+        {:ok, %__MODULE__{path: path, command: command, prefix: prefix, args: settings.args}}
+    end
+  end
+
+  @doc "Whether a launcher stands between the BEAM and the port program."
+  @spec launched?(t()) :: boolean()
+  def launched?(%__MODULE__{prefix: prefix}), do: prefix != []
+
+  @doc "The command's arguments, for a rendezvous at this address."
+  @spec arguments(t(), String.t()) :: [String.t()]
+  def arguments(%__MODULE__{prefix: prefix, args: args}, address) do
+    prefix ++ ["--rendezvous", address | args]
+  end
+
+  defp check(path) do
+    case File.stat(path) do
+      {:ok, %File.Stat{type: :regular, mode: mode}} ->
+        if Bitwise.band(mode, 0o111) == 0, do: {:error, @eacces}, else: :ok
+
+      {:ok, _not_a_file} ->
+        {:error, @eacces}
+
+      {:error, reason} ->
+        {:error, Errno.to_code(reason)}
+    end
+  end
+
+  defp problem(@enoent),
+    do: "is not there; `mix compile` builds it, the option :executable says where it is"
+
+  defp problem(@eacces), do: "can't be run; it must be a file with the permission to execute it"
+  defp problem(code), do: "can't be run: #{Errno.describe(code)}"
+end

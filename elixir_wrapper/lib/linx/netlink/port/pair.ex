@@ -1,0 +1,49 @@
+defmodule Linx.Netlink.Port.Pair do
+  @moduledoc """
+  Messages with descriptors, over the pair and over the connection of the rendezvous.
+
+  Nothing here waits. A receive that finds nothing asks for a `{:"$socket", socket, :select, _}`
+  message to the calling process and returns `:wait`.
+  """
+
+  # A reply to a full open_many takes some 8 KiB, and its descriptors 16 + 253 * 4 bytes: more than
+  # the BEAM's own 1,024, with which the last descriptor would be lost.
+  @buffer_size 16_384
+  @control_size 2_048
+
+  @typedoc "A message: its bytes, the descriptors that came with it, and whether some were dropped."
+  @type message() :: {:ok, binary(), [non_neg_integer()], truncated? :: boolean()}
+
+  @doc "Makes a socket of a descriptor of the port program's. The descriptor itself stays open."
+  @spec adopt(non_neg_integer()) :: {:ok, :socket.socket()} | {:error, term()}
+  def adopt(fd), do: :socket.open(fd, %{domain: :local, type: :seqpacket, protocol: 0})
+
+  @doc "Takes the next message, if there is one."
+  @spec receive_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
+  def receive_message(socket) do
+    case :socket.recvmsg(socket, @buffer_size, @control_size, [:cmsg_cloexec], :nowait) do
+      {:ok, %{iov: iov, ctrl: control, flags: flags}} -> message(iov, control, flags)
+      {:select, _info} -> :wait
+      {:error, :closed} -> :closed
+      {:error, reason} -> {:error, reason}
+    end
+  end
+
+  defp message([bytes], control, flags), do: message(bytes, control, flags)
+  defp message(iov, control, flags) when is_list(iov), do: message(join(iov), control, flags)
+
+  # The end of a connection that keeps boundaries is an empty message, again and again.
+  defp message("", [], _flags), do: :closed
+
+  defp message(bytes, control, flags) do
+    {:ok, bytes, descriptors(control), :ctrunc in flags}
+  end
+
+  defp descriptors(control) do
+    for %{level: :socket, type: :rights, data: data} <- control,
+        <<fd::native-32 <- data>>,
+        do: fd
+  end
+
+  defp join(iov), do: IO.iodata_to_binary(iov)
+end

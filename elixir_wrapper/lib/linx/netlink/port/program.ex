@@ -1,0 +1,290 @@
+defmodule Linx.Netlink.Port.Program do
+  @moduledoc """
+  One running port program: its port, its rendezvous, its pair.
+
+  Nothing here waits. `start/2` returns at once, and what happens then comes to the calling process
+  as messages; `handle/2` turns each into events:
+
+    * `{:up, hello}`: it has said hello, and takes requests;
+    * `{:reply, id, reply, descriptors, truncated?}`: a reply, from either channel;
+    * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
+    * `{:strange, text}`: something that was not understood, and dropped;
+    * `:ending`: it has closed its pair, and will be down in a moment;
+    * `{:down, errno, text}`: it is of no use any more. It is always the last event, and to be
+      followed by `stop/1`.
+  """
+
+  alias Linx.Netlink.Port.{Executable, Errno, Pair, Rendezvous, Wire}
+  alias Linx.Netlink.Port.Process, as: OSProcess
+
+  @enforce_keys [:executable, :port, :process, :rendezvous]
+  defstruct [:executable, :port, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
+
+  @type t() :: %__MODULE__{
+          executable: Executable.t(),
+          port: port(),
+          process: OSProcess.t() | nil,
+          rendezvous: Rendezvous.t() | nil,
+          pair: :socket.socket() | nil,
+          hello: map() | nil,
+          peer: OSProcess.t() | nil,
+          buffer: binary()
+        }
+
+  @type event() ::
+          {:up, map()}
+          | {:reply, Wire.id(), term(), [non_neg_integer()], truncated? :: boolean()}
+          | {:discard, [non_neg_integer()]}
+          | {:strange, String.t()}
+          | :ending
+          | {:down, pos_integer(), String.t()}
+
+  @epipe 32
+  @eproto 71
+  @emfile 24
+
+  @doc "Starts it. It is up when it says so."
+  @spec start(Executable.t()) :: {:ok, t(), [event()]} | {:error, pos_integer(), String.t()}
+  def start(%Executable{path: path} = executable) do
+    with {:ok, rendezvous} <- Rendezvous.open(),
+         {:ok, port} <- open_port(executable, rendezvous) do
+      program = %__MODULE__{
+        executable: executable,
+        port: port,
+        process: port |> os_pid() |> OSProcess.identify(),
+        rendezvous: rendezvous
+      }
+
+      # Asks to be told of the connection; seldom, it is there already.
+      {program, events} = accept(program)
+      {:ok, program, events}
+    else
+      {:error, code} ->
+        {:error, code, "the port program #{path} can't be started: #{Errno.describe(code)}"}
+    end
+  end
+
+  @doc """
+  Sends a frame without waiting.
+
+  `:busy` means that the port program is behind with reading, and `:closed` that it is gone, and that
+  a message which says so is on its way.
+  """
+  @spec send_frame(t(), iodata()) :: :ok | :busy | :closed
+  def send_frame(%__MODULE__{port: port}, frame) do
+    if Port.command(port, frame, [:nosuspend]), do: :ok, else: :busy
+  rescue
+    ArgumentError -> :closed
+  end
+
+  @doc "Turns a message into events; `:ignored` if it isn't about this port program."
+  @spec handle(t(), term()) :: {t(), [event()]} | :ignored
+  def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, _ref}) do
+    {program, receive_replies(pair, [])}
+  end
+
+  def handle(%__MODULE__{port: port} = program, {port, {:data, data}}), do: read(program, data)
+
+  def handle(%__MODULE__{port: port} = program, {port, {:exit_status, status}}) do
+    {program, rest(program) ++ [{:down, @epipe, ended(program, status)}]}
+  end
+
+  def handle(%__MODULE__{port: port} = program, {:EXIT, port, reason}) do
+    text = describe(program) <> " is gone: its port was closed (#{inspect(reason)})"
+    {program, rest(program) ++ [{:down, @epipe, text}]}
+  end
+
+  def handle(%__MODULE__{rendezvous: nil}, _message), do: :ignored
+
+  def handle(%__MODULE__{rendezvous: rendezvous} = program, {:"$socket", socket, :select, _ref}) do
+    cond do
+      socket == rendezvous.connection -> receive_hello(program)
+      socket == rendezvous.listener and rendezvous.connection == nil -> accept(program)
+      true -> :ignored
+    end
+  end
+
+  def handle(_program, _message), do: :ignored
+
+  @doc "The last replies that the pair still holds: what the port program sent before it ended."
+  @spec rest(t()) :: [event()]
+  def rest(%__MODULE__{pair: nil}), do: []
+
+  def rest(%__MODULE__{pair: pair}) do
+    pair |> receive_replies([]) |> List.delete(:ending)
+  end
+
+  @doc """
+  Ends it, by ending its input; with `:kill` also if it doesn't care.
+
+  A process that is killed by its id is the one that was started, or none.
+  """
+  @spec stop(t(), :kill | :gently) :: :ok
+  def stop(%__MODULE__{} = program, manner) do
+    close_port(program.port)
+    Rendezvous.close(program.rendezvous)
+    if program.pair, do: :socket.close(program.pair)
+    if manner == :kill, do: OSProcess.kill(Enum.uniq([program.process, program.peer]))
+    :ok
+  end
+
+  @doc "The port program's path, in words."
+  @spec describe(t()) :: String.t()
+  def describe(%__MODULE__{executable: executable}), do: "the port program #{executable.path}"
+
+  defp open_port(executable, rendezvous) do
+    options = [
+      # Not {:packet, 4}: the BEAM would allocate whatever length a program announces that prints
+      # something else, and wait for it.
+      :stream,
+      :binary,
+      :exit_status,
+      :hide,
+      args: Executable.arguments(executable, rendezvous.address)
+    ]
+
+    {:ok, Port.open({:spawn_executable, executable.command}, options)}
+  rescue
+    error in ErlangError -> failed(rendezvous, error.original)
+    _error in ArgumentError -> failed(rendezvous, :einval)
+  end
+
+  defp failed(rendezvous, reason) do
+    Rendezvous.close(rendezvous)
+    {:error, Errno.to_code(reason)}
+  end
+
+  defp os_pid(port) do
+    case Port.info(port, :os_pid) do
+      {:os_pid, pid} -> pid
+      nil -> nil
+    end
+  end
+
+  defp guest(%__MODULE__{executable: executable, process: process}) do
+    cond do
+      Executable.launched?(executable) -> :launched
+      process -> {:pid, process.pid}
+      # It ended before it could be looked at.
+      true -> {:pid, 0}
+    end
+  end
+
+  defp accept(program) do
+    case Rendezvous.accept(program.rendezvous, guest(program)) do
+      {:ok, rendezvous} ->
+        peer = OSProcess.identify(rendezvous.peer)
+        receive_hello(%{program | rendezvous: rendezvous, peer: peer})
+
+      :wait ->
+        {program, []}
+
+      {:error, code} ->
+        {program, [{:down, code, unreachable(program, Errno.describe(code))}]}
+    end
+  end
+
+  defp receive_hello(program) do
+    case Rendezvous.receive_hello(program.rendezvous) do
+      {:ok, bytes, fds, truncated?} -> greet(program, Wire.decode(bytes), fds, truncated?)
+      :wait -> {program, []}
+      :closed -> down(program, @eproto, "closed the rendezvous without a hello")
+      {:error, reason} -> down(program, Errno.to_code(reason), "lost the rendezvous")
+    end
+  end
+
+  defp greet(program, {:hello, %{protocol: 1} = hello}, [fd], false) do
+    case Pair.adopt(fd) do
+      {:ok, pair} ->
+        Rendezvous.close(program.rendezvous)
+        program = %{program | rendezvous: nil, pair: pair, hello: hello}
+        {program, [{:discard, [fd]}, {:up, hello} | receive_replies(pair, [])]}
+
+      {:error, reason} ->
+        text = unreachable(program, "its pair is no socket: #{inspect(reason)}")
+        {program, [{:discard, [fd]}, {:down, Errno.to_code(reason), text}]}
+    end
+  end
+
+  defp greet(program, {:hello, %{protocol: 1}}, fds, true) do
+    text = unreachable(program, "the BEAM has no descriptor left; raise its `ulimit -n`")
+    {program, [{:discard, fds}, {:down, @emfile, text}]}
+  end
+
+  defp greet(program, {:hello, %{protocol: other}}, fds, _truncated?) when other != 1 do
+    text =
+      "speaks version #{inspect(other)} of the protocol, and version #{Wire.version()} is wanted; " <>
+        "build the two together"
+
+    {program, [{:discard, fds}, {:down, @eproto, describe(program) <> " " <> text}]}
+  end
+
+  defp greet(program, _no_hello, fds, _truncated?) do
+    {program, events} =
+      down(program, @eproto, "said something else than hello; is it the right file?")
+
+    {program, [{:discard, fds} | events]}
+  end
+
+  defp down(program, code, text), do: {program, [{:down, code, describe(program) <> " " <> text}]}
+
+  defp unreachable(program, text), do: describe(program) <> " can't be talked to: " <> text
+
+  # Everything that is there, so that one message wakes the server once for many replies.
+  defp receive_replies(pair, events) do
+    case Pair.receive_message(pair) do
+      {:ok, bytes, fds, truncated?} ->
+        receive_replies(pair, [message(Wire.decode(bytes), fds, truncated?) | events])
+
+      :wait ->
+        Enum.reverse(events)
+
+      _closed_or_broken ->
+        Enum.reverse(events, [:ending])
+    end
+  end
+
+  defp message({:reply, id, reply}, fds, truncated?), do: {:reply, id, reply, fds, truncated?}
+  defp message({:unreadable, id}, fds, _truncated?) when id != nil, do: unreadable(id, fds)
+  defp message(_other, fds, _truncated?), do: {:discard, fds}
+
+  defp read(program, data) do
+    case Wire.unframe(program.buffer <> data) do
+      {:ok, frames, rest} -> frames(%{program | buffer: rest}, frames)
+      :error -> down(program, @eproto, "prints something else than frames; is it the right file?")
+    end
+  end
+
+  defp frames(program, frames), do: {program, Enum.map(frames, &frame(Wire.decode(&1)))}
+
+  defp frame({:reply, id, reply}), do: {:reply, id, reply, [], false}
+  defp frame({:unreadable, id}) when id != nil, do: unreadable(id, [])
+
+  defp frame({:protocol_error, reason}),
+    do: {:strange, "could not read a request: #{inspect(reason)}"}
+
+  defp frame(other), do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}"}
+
+  # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
+  defp unreadable(id, fds), do: {:reply, id, {:error, {:port, @eproto}}, fds, false}
+
+  defp close_port(port) do
+    Port.close(port)
+    :ok
+  rescue
+    # It is closed already.
+    ArgumentError -> :ok
+  end
+
+  defp ended(%__MODULE__{hello: nil} = program, status) do
+    describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
+  end
+
+  defp ended(program, status) do
+    describe(program) <> " ended with status #{status}; it is started again when it is needed"
+  end
+
+  defp reason(2), do: "; it did not take its arguments: is it the right file?"
+  defp reason(3), do: "; it could not reach the rendezvous"
+  defp reason(_status), do: ""
+end

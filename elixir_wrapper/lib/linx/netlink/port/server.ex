@@ -1,0 +1,510 @@
+defmodule Linx.Netlink.Port.Server do
+  @moduledoc """
+  The process between the callers and the port program.
+
+  It never waits for anybody: not for the port program to start (a state, ended by a message), not
+  for its input to have room (what doesn't fit is lined up), not for a caller. It owns the deadlines,
+  so that a reply that comes too late finds nobody who would mistake it for another, and what came
+  with it is closed.
+
+  One timer wakes it for whatever is due first: a deadline, the end of a start that takes too long,
+  the next start after a failure, another try to send.
+
+  When the port program dies, the requests in flight are sent once more, to the next one. When a
+  request runs out of time, the port program is asked for its `info`: one that is stopped, or caught in
+  a loop, doesn't answer that either, and is replaced. One that waits for a namespace file does answer.
+  """
+
+  use GenServer
+
+  require Logger
+
+  alias Linx.Netlink.Port.{
+    Backoff,
+    Closer,
+    Descriptor,
+    Executable,
+    Program,
+    Requests,
+    Settings,
+    Telemetry,
+    Wire
+  }
+
+  @epipe 32
+  @einval 22
+  @emfile 24
+  @eproto 71
+  @etimedout 110
+
+  # How long the answer to a probe may take.
+  @probe_timeout 1_000
+  # How long a port program that has closed its pair may take to be gone.
+  @end_timeout 1_000
+  # How soon to try again when the port program is behind with reading. Its every reply is a try too.
+  @busy_delay 2
+
+  @enforce_keys [:settings, :closer]
+  defstruct [
+    :settings,
+    :closer,
+    # The port program, if there is one; while it starts, until when it may take to.
+    program: nil,
+    start_deadline: nil,
+    # It has closed its pair; until when it may take to be gone.
+    end_deadline: nil,
+    requests: %Requests{},
+    backoff: %Backoff{},
+    probe: nil,
+    # The timer: when it fires, and its reference.
+    wake: nil,
+    starts: 0
+  ]
+
+  @typedoc "What a caller gets: what it asked for, with the id to acknowledge it by and to whom."
+  @type answer() ::
+          {:ok, Descriptor.t(), Wire.id(), Closer.t()}
+          | {:ok, [{:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}], Wire.id(),
+             Closer.t()}
+          | {:ok, map(), map(), Closer.t()}
+          | {:error, {atom(), pos_integer()}}
+
+  @doc "Starts a server."
+  @spec start_link(Settings.t()) :: GenServer.on_start()
+  def start_link(%Settings{name: nil} = settings), do: GenServer.start_link(__MODULE__, settings)
+
+  def start_link(%Settings{name: name} = settings),
+    do: GenServer.start_link(__MODULE__, settings, name: name)
+
+  @doc """
+  Asks for something and waits for the answer, which comes within the time limit.
+
+  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
+  """
+  @spec request(
+          GenServer.server(),
+          Requests.expectation(),
+          Wire.command(),
+          pos_integer() | nil
+        ) :: answer()
+  def request(server, expect, command, timeout) do
+    GenServer.call(server, {expect, command, deadline(timeout)}, :infinity)
+  catch
+    :exit, _reason -> {:error, {:port, @epipe}}
+  end
+
+  # The clock is the node's, so the time in the server's queue counts too.
+  defp deadline(nil), do: nil
+  defp deadline(timeout), do: now() + timeout
+
+  @impl true
+  def init(%Settings{} = settings) do
+    Process.flag(:trap_exit, true)
+    Descriptor.check!()
+    # Loads what replies are made of, so that `:safe` knows the atoms.
+    _ = Wire.vocabulary()
+    closer = Closer.start()
+    Process.monitor(closer.pid)
+    {:ok, %__MODULE__{settings: settings, closer: closer}}
+  end
+
+  @impl true
+  # A descriptor is worth nothing on another node.
+  def handle_call(_request, {caller, _tag}, state) when node(caller) != node() do
+    {:reply, {:error, {:port, @einval}}, state}
+  end
+
+  def handle_call({expect, command, deadline}, from, state) do
+    case ready(state) do
+      {:ok, state} ->
+        deadline = deadline || now() + state.settings.timeout
+        {:noreply, state |> take(from, expect, deadline, command) |> wake_at(deadline)}
+
+      {:error, code, state} ->
+        {:reply, {:error, {:port, code}}, state}
+    end
+  end
+
+  @impl true
+  def handle_info(:wake, state) do
+    {:noreply, wake(%{state | wake: nil})}
+  end
+
+  def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
+    {:stop, {:closer, reason}, state}
+  end
+
+  def handle_info(_message, %{program: nil} = state), do: {:noreply, state}
+
+  def handle_info(message, state) do
+    case Program.handle(state.program, message) do
+      {program, events} -> {:noreply, events(%{state | program: program}, events)}
+      :ignored -> {:noreply, state}
+    end
+  end
+
+  @impl true
+  def terminate(_reason, %{program: nil}), do: :ok
+
+  def terminate(_reason, state) do
+    # One that never said hello may not know what the end of its input means.
+    Program.stop(state.program, if(up?(state), do: :gently, else: :kill))
+  end
+
+  ## The port program: down, starting, up
+
+  defp up?(state), do: state.program != nil and state.start_deadline == nil
+
+  defp ready(%{program: nil} = state) do
+    case Backoff.check(state.backoff, now()) do
+      :ok -> start(state)
+      {:error, code} -> {:error, code, state}
+    end
+  end
+
+  defp ready(state), do: {:ok, state}
+
+  defp start(state) do
+    with {:ok, executable} <- Executable.find(state.settings),
+         {:ok, program, events} <- Program.start(executable) do
+      deadline = now() + state.settings.timeout
+      state = %{state | program: program, start_deadline: deadline, starts: state.starts + 1}
+      state = state |> wake_at(deadline) |> events(events)
+      if state.program, do: {:ok, state}, else: {:error, state.backoff.code, state}
+    else
+      {:error, code, text} ->
+        Logger.error(text)
+        {:error, code, %{state | backoff: Backoff.failed(state.backoff, now(), code)}}
+    end
+  end
+
+  # Every way in which a port program comes to an end leads through here.
+  defp down(state, code, text, manner) do
+    was_up? = up?(state)
+    rest = if was_up?, do: Program.rest(state.program), else: []
+    state = events(state, rest)
+    Program.stop(state.program, manner)
+    Logger.error(text <> in_flight(state))
+
+    if was_up? do
+      Telemetry.event(
+        [:linx_netlink_port, :program, :down],
+        %{in_flight: Requests.count(state.requests)},
+        metadata(state, %{reason: code})
+      )
+    end
+
+    backoff = Backoff.failed(state.backoff, now(), code)
+
+    state = %{
+      state
+      | program: nil,
+        start_deadline: nil,
+        end_deadline: nil,
+        probe: nil,
+        backoff: backoff
+    }
+
+    cond do
+      was_up? -> state |> resend(code) |> restart()
+      code == @epipe and backoff.failures == 1 -> restart(state)
+      true -> fail_all(state, code)
+    end
+  end
+
+  defp in_flight(state) do
+    case Requests.count(state.requests) do
+      0 -> ""
+      count -> " (#{count} requests in flight)"
+    end
+  end
+
+  defp resend(state, code) do
+    {failed, requests} = Requests.resend(state.requests)
+    Enum.each(failed, &fail(&1, code))
+    %{state | requests: requests}
+  end
+
+  # Only if anybody waits for it. What was sent once already waits until it may be started again.
+  defp restart(state) do
+    with true <- Requests.queued?(state.requests),
+         :ok <- Backoff.check(state.backoff, now()) do
+      case start(state) do
+        {:ok, state} -> state
+        {:error, code, state} -> fail_all(state, code)
+      end
+    else
+      false -> state
+      {:error, _code} -> wake_at(state, state.backoff.until)
+    end
+  end
+
+  defp fail_all(state, code) do
+    {failed, requests} = Requests.clear(state.requests)
+    Enum.each(failed, &fail(&1, code))
+    %{state | requests: requests}
+  end
+
+  defp fail(%{from: :probe}, _code), do: :ok
+  defp fail(%{from: from}, code), do: GenServer.reply(from, {:error, {:port, code}})
+
+  ## Requests
+
+  defp take(state, from, expect, deadline, command) do
+    {id, requests} = Requests.add(state.requests, from, expect, deadline, command)
+    submit(%{state | requests: requests}, id, command)
+  end
+
+  defp submit(state, id, command) do
+    if up?(state) and not Requests.queued?(state.requests) and send_now(state, id, command) == :ok do
+      %{state | requests: Requests.sent(state.requests, id)}
+    else
+      retry_soon(%{state | requests: Requests.enqueue(state.requests, id)})
+    end
+  end
+
+  defp send_now(state, id, command) do
+    Program.send_frame(state.program, Wire.frame(id, command))
+  end
+
+  defp flush(state) do
+    if up?(state) and Requests.queued?(state.requests) do
+      requests = Requests.flush(state.requests, &send_now(state, &1, &2))
+      retry_soon(%{state | requests: requests})
+    else
+      state
+    end
+  end
+
+  defp retry_soon(state) do
+    if up?(state) and Requests.queued?(state.requests) do
+      wake_at(state, now() + @busy_delay)
+    else
+      state
+    end
+  end
+
+  ## Events of the port program
+
+  defp events(state, []), do: flush(state)
+  defp events(state, [event | events]), do: state |> event(event) |> events(events)
+
+  defp event(state, {:reply, id, reply, fds, truncated?}) do
+    case Requests.pop(state.requests, id) do
+      {nil, _requests} ->
+        late(state, id, fds)
+
+      {request, requests} ->
+        answer(%{state | requests: requests}, id, request, reply, fds, truncated?)
+    end
+  end
+
+  defp event(state, {:up, hello}) do
+    Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
+    %{state | start_deadline: nil}
+  end
+
+  defp event(state, {:discard, fds}) do
+    Closer.close(state.closer, fds)
+    state
+  end
+
+  defp event(state, {:strange, text}) do
+    Logger.warning(Program.describe(state.program) <> " " <> text)
+    state
+  end
+
+  # The exit status is on its way, and it tells more.
+  defp event(state, :ending) do
+    deadline = now() + @end_timeout
+    wake_at(%{state | end_deadline: deadline}, deadline)
+  end
+
+  # It may not have ended: it may be something else that prints, or be stopped.
+  defp event(state, {:down, code, text}), do: down(state, code, text, :kill)
+
+  defp late(state, id, fds) do
+    unless Requests.known?(state.requests, id) do
+      Logger.warning(
+        "#{Program.describe(state.program)} answered a request that was never made (#{id}), dropped"
+      )
+    end
+
+    Closer.close(state.closer, fds)
+    state
+  end
+
+  defp answer(state, id, %{from: :probe}, _reply, fds, _truncated?) do
+    Closer.close(state.closer, fds)
+    if state.probe == id, do: %{state | probe: nil}, else: state
+  end
+
+  defp answer(state, id, request, reply, fds, truncated?) do
+    case outcome(request.expect, reply, fds, truncated?) do
+      {:ok, result, []} -> hand_over(state, id, request, result, fds)
+      {:ok, result, extra} -> hand_over(discard(state, extra), id, request, result, fds -- extra)
+      {:info, map} -> GenServer.reply(request.from, {:ok, map, counts(state), state.closer})
+      {:error, reason} -> refuse(state, request, reason, fds)
+    end
+
+    healthy(state)
+  end
+
+  defp hand_over(state, id, %{from: {caller, _tag} = from}, result, fds) do
+    Closer.watch(state.closer, id, caller, fds)
+    GenServer.reply(from, {:ok, result, id, state.closer})
+  end
+
+  defp refuse(state, request, reason, fds) do
+    Closer.close(state.closer, fds)
+    GenServer.reply(request.from, {:error, plain(state, reason)})
+  end
+
+  defp discard(state, fds) do
+    Logger.warning("#{Program.describe(state.program)} sent more descriptors than were asked for")
+    Closer.close(state.closer, fds)
+    state
+  end
+
+  # Nothing to forget on the ordinary way.
+  defp healthy(%{backoff: %Backoff{failures: 0}} = state), do: state
+  defp healthy(state), do: %{state | backoff: %Backoff{}}
+
+  ## What a reply means, given what was expected
+
+  defp outcome(:one, :ok, [fd | extra], _truncated?), do: {:ok, fd, extra}
+  # The kernel drops what finds no room in the BEAM's table.
+  defp outcome(:one, :ok, [], _truncated?), do: {:error, {:port, @emfile}}
+
+  defp outcome({:many, count}, {:ok, results}, fds, _truncated?)
+       when is_list(results) and length(results) == count do
+    {results, extra} = Enum.map_reduce(results, fds, &entry/2)
+    {:ok, results, extra}
+  end
+
+  defp outcome({:many, count}, {:error, reasons}, fds, _truncated?)
+       when is_list(reasons) and length(reasons) == count do
+    {results, extra} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
+    {:ok, results, extra}
+  end
+
+  defp outcome(:info, {:ok, map}, [], _truncated?) when is_map(map), do: {:info, map}
+  defp outcome(_expect, {:error, reason}, _fds, _truncated?), do: {:error, reason}
+  defp outcome(_expect, _reply, _fds, _truncated?), do: {:error, {:port, @eproto}}
+
+  # Descriptors come in order, and the last ones are the ones that get lost.
+  defp entry(:ok, [fd | fds]), do: {{:ok, fd}, fds}
+  defp entry(:ok, []), do: {{:error, {:port, @emfile}}, []}
+
+  defp entry({:error, {stage, code}}, fds) when is_atom(stage) and is_integer(code),
+    do: {{:error, {stage, code}}, fds}
+
+  defp entry(_other, fds), do: {{:error, {:port, @eproto}}, fds}
+
+  defp plain(state, {:badarg, text}) do
+    Logger.error("#{Program.describe(state.program)} refused an argument: #{inspect(text)}")
+    {:port, @einval}
+  end
+
+  defp plain(_state, {stage, code} = reason) when is_atom(stage) and is_integer(code), do: reason
+  defp plain(_state, _other), do: {:port, @eproto}
+
+  ## Time
+
+  defp now, do: System.monotonic_time(:millisecond)
+
+  defp wake_at(%{wake: {at, _timer}} = state, time) when at <= time, do: state
+
+  defp wake_at(state, time) do
+    with {_at, timer} <- state.wake, do: Process.cancel_timer(timer)
+    %{state | wake: {time, Process.send_after(self(), :wake, time, abs: true)}}
+  end
+
+  defp wake(state) do
+    now = now()
+
+    state
+    |> give_up_start(now)
+    |> give_up_end(now)
+    |> expire(now)
+    |> retry_start(now)
+    |> flush()
+    |> wake_next()
+  end
+
+  defp give_up_start(%{start_deadline: deadline} = state, now)
+       when deadline != nil and deadline <= now do
+    text =
+      "#{Program.describe(state.program)} did not say hello within #{state.settings.timeout} ms"
+
+    down(state, @etimedout, text <> "; is it the right file?", :kill)
+  end
+
+  defp give_up_start(state, _now), do: state
+
+  defp give_up_end(%{end_deadline: deadline} = state, now)
+       when deadline != nil and deadline <= now do
+    text = "#{Program.describe(state.program)} closed its end of the pair; it is replaced"
+    down(state, @epipe, text, :kill)
+  end
+
+  defp give_up_end(state, _now), do: state
+
+  defp expire(state, now) do
+    case Requests.expire(state.requests, now) do
+      {[], _requests} ->
+        state
+
+      {expired, requests} ->
+        Enum.each(expired, &fail(&1, @etimedout))
+        state = %{state | requests: requests}
+
+        if Enum.any?(expired, &(&1.from == :probe)), do: hung(state), else: probe(state, now)
+    end
+  end
+
+  # Somebody had to wait too long. Is it the request, or the port program?
+  defp probe(%{probe: nil} = state, now) do
+    if up?(state) do
+      deadline = now + min(state.settings.timeout, @probe_timeout)
+      id = state.requests.next_id
+      %{take(state, :probe, :info, deadline, Wire.info()) | probe: id}
+    else
+      state
+    end
+  end
+
+  defp probe(state, _now), do: state
+
+  defp hung(%{program: nil} = state), do: state
+
+  defp hung(state) do
+    text =
+      "#{Program.describe(state.program)} does not answer any more; it is killed and replaced"
+
+    down(state, @etimedout, text, :kill)
+  end
+
+  defp retry_start(%{program: nil} = state, _now), do: restart(state)
+  defp retry_start(state, _now), do: state
+
+  defp wake_next(state) do
+    [state.start_deadline, state.end_deadline, Requests.next_deadline(state.requests)]
+    |> Enum.reject(&is_nil/1)
+    |> Enum.reduce(state, &wake_at(&2, &1))
+  end
+
+  ## For people to look at
+
+  defp counts(state) do
+    %{
+      in_flight: Requests.count(state.requests),
+      starts: state.starts,
+      executable: Executable.path(state.settings)
+    }
+  end
+
+  defp metadata(state, more) do
+    Map.merge(%{server: self(), executable: Executable.path(state.settings)}, more)
+  end
+end

@@ -1,0 +1,163 @@
+defmodule Linx.Netlink.Port.Wire do
+  @moduledoc """
+  Requests to bytes, bytes to replies: the port program's protocol, version 1.
+
+  A command is encoded where it is made, in the calling process; the server only puts the length and
+  the id in front. Replies are decoded with `:safe`, so that nothing from outside can fill the atom
+  table; a reply that can't be read then still tells its id.
+  """
+
+  @version 1
+  @max_request 1_048_576
+  @max_reply 1_048_576
+
+  # <<131, SMALL_TUPLE, 2, SMALL_BIG, 8 bytes, positive>> and the eight bytes of the id.
+  @prefix_size 14
+
+  @typedoc "A request's own number, echoed by its reply."
+  @type id() :: non_neg_integer()
+
+  @typedoc "An encoded command: an external term without its version byte."
+  @type command() :: binary()
+
+  @typedoc "A reply, or whatever else came."
+  @type incoming() ::
+          {:reply, id(), term()}
+          | {:hello, map()}
+          | {:protocol_error, term()}
+          | {:unreadable, id() | nil}
+          | {:unknown, term()}
+
+  @doc "The version of the protocol that is spoken here."
+  @spec version() :: pos_integer()
+  def version, do: @version
+
+  @doc "How many sockets one request can ask for: as many descriptors as one message can carry."
+  @spec max_entries() :: pos_integer()
+  def max_entries, do: 253
+
+  @doc "The command that opens one socket."
+  @spec open(binary() | {:pid, pos_integer()}, integer(), map()) ::
+          {:ok, command()} | {:error, {:port, pos_integer()}}
+  def open(netns, protocol, options) when options == %{},
+    do: encode({:open_in_netns, netns, protocol})
+
+  def open(netns, protocol, options), do: encode({:open_in_netns, netns, protocol, options})
+
+  @doc "The command that opens many."
+  @spec open_many([tuple(), ...]) :: {:ok, command()} | {:error, {:port, pos_integer()}}
+  def open_many(entries), do: encode({:open_many, entries})
+
+  @doc "One entry of `open_many/1`."
+  @spec entry(binary() | {:pid, pos_integer()}, integer(), map()) :: tuple()
+  def entry(netns, protocol, options) when options == %{}, do: {netns, protocol}
+  def entry(netns, protocol, options), do: {netns, protocol, options}
+
+  @doc "The command that asks the port program about itself."
+  @spec info() :: command()
+  def info do
+    {:ok, command} = encode(:info)
+    command
+  end
+
+  @doc """
+  The frame that makes a request of a command.
+
+      iex> [prefix | command] = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
+      iex> <<length::32, term::binary>> = prefix <> command
+      iex> {length == byte_size(term), :erlang.binary_to_term(term)}
+      {true, {7, :info}}
+  """
+  @spec frame(id(), command()) :: nonempty_improper_list(binary(), binary())
+  def frame(id, command) do
+    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>> | command]
+  end
+
+  @doc """
+  Cuts what came on the port program's output into frames.
+
+  `:error` means that this can't be the protocol. A program that prints text is found out by its
+  first four bytes: as a length they are far over the limit.
+
+      iex> Linx.Netlink.Port.Wire.unframe(<<0, 0, 0, 2, "ab", 0, 0>>)
+      {:ok, ["ab"], <<0, 0>>}
+      iex> Linx.Netlink.Port.Wire.unframe("usage: …")
+      :error
+  """
+  @spec unframe(binary()) :: {:ok, [binary()], binary()} | :error
+  def unframe(buffer), do: unframe(buffer, [])
+
+  defp unframe(<<length::32, _rest::binary>>, _frames) when length > @max_reply, do: :error
+
+  defp unframe(<<length::32, frame::binary-size(length), rest::binary>>, frames),
+    do: unframe(rest, [frame | frames])
+
+  defp unframe(rest, frames), do: {:ok, Enum.reverse(frames), rest}
+
+  @doc """
+  Reads one term of the port program.
+
+      iex> Linx.Netlink.Port.Wire.decode(:erlang.term_to_binary({7, :ok}))
+      {:reply, 7, :ok}
+      iex> Linx.Netlink.Port.Wire.decode(<<131, 104, 2, 97, 7, 119, 4, "zyx!">>)
+      {:unreadable, 7}
+      iex> Linx.Netlink.Port.Wire.decode("rubbish")
+      {:unreadable, nil}
+  """
+  @spec decode(binary()) :: incoming()
+  def decode(bytes) do
+    case :erlang.binary_to_term(bytes, [:safe]) do
+      {id, reply} when is_integer(id) -> {:reply, id, reply}
+      {:hello, hello} when is_map(hello) -> {:hello, hello}
+      {:protocol_error, reason} -> {:protocol_error, reason}
+      other -> {:unknown, other}
+    end
+  rescue
+    ArgumentError -> {:unreadable, id(bytes)}
+  end
+
+  @doc """
+  The atoms that a reply can contain.
+
+  `:safe` refuses atoms that the BEAM doesn't have yet. They are literals here, so they are there as
+  soon as this module is.
+  """
+  @spec vocabulary() :: [atom()]
+  def vocabulary do
+    ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight
+       max_in_flight badarg protocol_error)a ++ reasons() ++ stages() ++ capabilities()
+  end
+
+  defp reasons do
+    ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
+  end
+
+  defp stages, do: ~w(open setns socket setsockopt bind send thread)a
+
+  defp capabilities do
+    ~w(chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable
+       net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio
+       sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time
+       sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog
+       wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore)a
+  end
+
+  defp encode(command) do
+    <<131, bytes::binary>> = :erlang.term_to_binary(command)
+
+    if byte_size(bytes) + @prefix_size > @max_request do
+      {:error, {:port, 90}}
+    else
+      {:ok, bytes}
+    end
+  end
+
+  # SMALL_INTEGER, INTEGER and SMALL_BIG, as the first element of a pair.
+  defp id(<<131, 104, 2, 97, id, _rest::binary>>), do: id
+  defp id(<<131, 104, 2, 98, id::signed-32, _rest::binary>>) when id >= 0, do: id
+
+  defp id(<<131, 104, 2, 110, size, 0, id::binary-size(size), _rest::binary>>) when size <= 8,
+    do: :binary.decode_unsigned(id, :little)
+
+  defp id(_bytes), do: nil
+end

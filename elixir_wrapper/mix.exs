@@ -1,0 +1,38 @@
+defmodule LinxNetlinkPort.MixProject do
+  use Mix.Project
+
+  @version "0.1.0"
+
+  def project do
+    [
+      app: :linx_netlink_port,
+      version: @version,
+      elixir: "~> 1.14",
+      description: "Netlink sockets in other network namespaces, without a NIF",
+      # The last one builds the port program, and is itself compiled by the first ones.
+      compilers: Mix.compilers() ++ [:linx_netlink_port],
+      elixirc_paths: elixirc_paths(Mix.env()),
+      start_permanent: Mix.env() == :prod,
+      deps: [],
+      package: package()
+    ]
+  end
+
+  def application do
+    [
+      mod: {Linx.Netlink.Port.Application, []},
+      extra_applications: [:logger, :crypto]
+    ]
+  end
+
+  defp elixirc_paths(:test), do: ["lib", "test/support"]
+  defp elixirc_paths(_env), do: ["lib"]
+
+  defp package do
+    [
+      licenses: ["MIT"],
+      links: %{},
+      files: ["lib", "mix.exs", ".formatter.exs"]
+    ]
+  end
+end

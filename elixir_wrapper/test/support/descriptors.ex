@@ -1,0 +1,64 @@
+defmodule Linx.Netlink.Port.Test.Descriptors do
+  @moduledoc "Counts open descriptors, as the kernel lists them."
+
+  import ExUnit.Assertions
+
+  alias Linx.Netlink.Port.Closer
+
+  @patience 10_000
+
+  @doc "How many this BEAM has open, with the default server's port program running."
+  def count do
+    {:ok, _info} = Linx.Netlink.Port.info()
+    length(list("self"))
+  end
+
+  @doc "How many another process has open."
+  def count(os_pid), do: length(list(os_pid))
+
+  @doc """
+  Waits until this BEAM has as many open as it had.
+
+  What the code under test closes, it has closed when `settle/1` returns. What the BEAM closes for the
+  dead (ports, sockets of processes that are gone), it closes a little later, and tells nobody.
+  """
+  def await(expected), do: await("self", fn -> count() end, expected)
+
+  @doc "The same for another process."
+  def await(os_pid, expected), do: await(os_pid, fn -> count(os_pid) end, expected)
+
+  @doc "Waits until a server has closed whatever it has to close by now."
+  def settle(server \\ Linx.Netlink.Port), do: Closer.watched(:sys.get_state(server).closer)
+
+  defp await(os_pid, count, expected) do
+    deadline = System.monotonic_time(:millisecond) + @patience
+    await(os_pid, count, expected, deadline)
+  end
+
+  defp await(os_pid, count, expected, deadline) do
+    now = count.()
+
+    cond do
+      now == expected ->
+        :ok
+
+      System.monotonic_time(:millisecond) < deadline ->
+        :erlang.yield()
+        await(os_pid, count, expected, deadline)
+
+      true ->
+        flunk("""
+        #{now} descriptors are open, expected #{expected}:
+        #{os_pid |> targets() |> Enum.frequencies() |> inspect(pretty: true)}
+        """)
+    end
+  end
+
+  defp list(os_pid), do: File.ls!("/proc/#{os_pid}/fd")
+
+  defp targets(os_pid) do
+    for fd <- list(os_pid), {:ok, target} <- [File.read_link("/proc/#{os_pid}/fd/#{fd}")] do
+      String.replace(target, ~r/\[\d+\]/, "")
+    end
+  end
+end

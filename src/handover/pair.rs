@@ -1,0 +1,41 @@
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use sendfd::SendWithFd;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
+
+/// The program's end of the pair, over which all descriptors travel.
+#[derive(Debug)]
+pub struct Pair(UnixDatagram);
+
+impl Pair {
+    /// Makes a pair: the program's end, and the one for the client.
+    pub fn new() -> Result<(Pair, OwnedFd), Errno> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Pair(ours.into()), theirs))
+    }
+
+    /// Sends one message with its descriptors, 253 at most. Waits while the client's buffer is
+    /// full.
+    pub fn send(&self, message: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
+        send(&self.0, message, descriptors)
+    }
+}
+
+/// One message on a `SOCK_SEQPACKET` socket: the kernel takes all of it or none.
+pub(super) fn send(
+    socket: &UnixDatagram,
+    message: &[u8],
+    descriptors: &[OwnedFd],
+) -> io::Result<()> {
+    let descriptors: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    loop {
+        match socket.send_with_fd(message, &descriptors) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

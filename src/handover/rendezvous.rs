@@ -1,0 +1,65 @@
+use super::pair;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixDatagram;
+use std::{fmt, io};
+
+/// How long the client may take to accept the connection.
+const TIMEOUT_SECONDS: i64 = 5;
+
+/// The connection to the socket that the client listens on.
+#[derive(Debug)]
+pub struct Rendezvous(UnixDatagram);
+
+impl Rendezvous {
+    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace.
+    pub fn connect(path: &OsStr) -> Result<Rendezvous, RendezvousError> {
+        let fail = |errno: Errno| RendezvousError { path: path.into(), cause: errno.into() };
+        let address = match path.as_bytes() {
+            [b'@', name @ ..] => UnixAddr::new_abstract(name),
+            _ => UnixAddr::new(path),
+        }
+        .map_err(fail)?;
+        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+            .map_err(fail)?;
+        // For a unix socket this bounds connect(2) too, see unix(7).
+        setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(TIMEOUT_SECONDS))
+            .map_err(fail)?;
+        match connect(socket.as_raw_fd(), &address) {
+            Ok(()) => Ok(Rendezvous(socket.into())),
+            Err(Errno::EAGAIN) => Err(fail(Errno::ETIMEDOUT)),
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    /// Sends the hello with the client's end of the pair, and closes the connection.
+    pub fn hand_over(self, hello: &[u8], client_end: OwnedFd) -> io::Result<()> {
+        pair::send(&self.0, hello, &[client_end])
+    }
+}
+
+/// The client could not be met.
+#[derive(Debug)]
+pub struct RendezvousError {
+    path: OsString,
+    cause: io::Error,
+}
+
+impl fmt::Display for RendezvousError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RendezvousError { path, cause } = self;
+        write!(f, "cannot connect to the rendezvous {}: {cause}", path.display())
+    }
+}
+
+impl std::error::Error for RendezvousError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}

@@ -1,0 +1,65 @@
+//! Opens a netlink socket in the calling thread's network namespace and sets it up.
+
+mod sockopt;
+
+use crate::wire::{Failure, Options, Stage};
+use nix::sys::socket::{NetlinkAddr, bind};
+use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
+use sockopt::NetlinkOption;
+use std::num::NonZeroU32;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Opens a socket of `protocol`, the number for `socket(2)`, and applies `options` in the order
+/// of `docs/PROTOCOL.md`. It is bound only if the options say so.
+pub fn open(protocol: i32, options: &Options) -> Result<OwnedFd, Failure> {
+    // The kernel judges the number: as it was given, with all its bits.
+    let protocol = NonZeroU32::new(protocol.cast_unsigned()).map(Protocol::from_raw);
+    let socket =
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+            .map_err(Stage::Socket.fails())?;
+    set_flags(&socket, options)?;
+    set_buffers(&socket, options)?;
+    set_groups(&socket, options)?;
+    Ok(socket)
+}
+
+fn set_flags(socket: &OwnedFd, options: &Options) -> Result<(), Failure> {
+    let flags = [
+        (NetlinkOption::ExtAck, options.ext_ack),
+        (NetlinkOption::CapAck, options.cap_ack),
+        (NetlinkOption::GetStrictCheck, options.strict_check),
+        (NetlinkOption::NoEnobufs, options.no_enobufs),
+        (NetlinkOption::ListenAllNsid, options.listen_all_nsid),
+    ];
+    for (option, value) in flags {
+        if let Some(value) = value {
+            sockopt::set_netlink(socket, option, value.into())
+                .map_err(Stage::Setsockopt.fails())?;
+        }
+    }
+    Ok(())
+}
+
+fn set_buffers(socket: &OwnedFd, options: &Options) -> Result<(), Failure> {
+    if let Some(bytes) = options.rcvbuf {
+        sockopt::set_rcvbuf(socket, bytes).map_err(Stage::Setsockopt.fails())?;
+    }
+    if let Some(bytes) = options.sndbuf {
+        sockopt::set_sndbuf(socket, bytes).map_err(Stage::Setsockopt.fails())?;
+    }
+    Ok(())
+}
+
+fn set_groups(socket: &OwnedFd, options: &Options) -> Result<(), Failure> {
+    let mask = match (options.groups, &options.memberships) {
+        (None, None) => return Ok(()),
+        (mask, _) => mask.unwrap_or(0),
+    };
+    // With a port id of 0 the kernel chooses one.
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, mask)).map_err(Stage::Bind.fails())?;
+    for &group in options.memberships.iter().flatten() {
+        sockopt::set_netlink(socket, NetlinkOption::AddMembership, group)
+            .map_err(Stage::Setsockopt.fails())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! Finds a network namespace, checks that it is one, and moves the calling thread into it.
+//!
+//! Nothing here ever moves a thread back: a thread that entered a namespace stays there until it
+//! ends, and ends with its request.
+
+mod find;
+mod nsfs;
+
+pub use find::find;
+
+use crate::wire::{Failure, Stage};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// An open file that is a network namespace.
+#[derive(Debug)]
+pub struct NetnsFile(OwnedFd);
+
+impl NetnsFile {
+    /// Moves the calling thread into the namespace, for the rest of its life: `setns(2)`.
+    pub fn enter(&self) -> Result<(), Failure> {
+        move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(Stage::Setns.fails())
+    }
+}

@@ -1,0 +1,20 @@
+//! The `ioctl(2)` of namespace files (`ioctl_nsfs(2)`, `include/uapi/linux/nsfs.h`).
+
+#![allow(unsafe_code)]
+
+use nix::errno::Errno;
+use nix::libc::CLONE_NEWNET;
+use nix::{ioctl_none_bad, request_code_none};
+use std::os::fd::{AsFd, AsRawFd};
+
+const NSIO: u8 = 0xb7;
+
+ioctl_none_bad!(ns_get_nstype, request_code_none!(NSIO, 0x3));
+
+/// Whether `file`, open for reading on nsfs, is a network namespace and no other kind.
+pub fn is_network_namespace(file: impl AsFd) -> Result<bool, Errno> {
+    // SAFETY: the descriptor is open as long as it is borrowed, and NS_GET_NSTYPE takes no
+    // argument and writes nothing.
+    let kind = unsafe { ns_get_nstype(file.as_fd().as_raw_fd()) }?;
+    Ok(kind == CLONE_NEWNET)
+}

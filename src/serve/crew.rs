@@ -1,0 +1,126 @@
+use super::Server;
+use super::input::End;
+use super::job::Job;
+use crate::wire::Stage;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How many threads wait for the right to read.
+const SPARES: usize = 8;
+
+/// With this many left, new ones are started: some requests later rather than for each.
+const FEW_SPARES: usize = SPARES / 2;
+
+/// A request needs some kilobytes of stack; decoding nests at most 8 deep.
+const STACK_SIZE: usize = 128 * 1024;
+
+/// When the client is gone, requests that are still in the pipe get this long, so that the end of
+/// file can be read behind them.
+const LAST_READS: Duration = Duration::from_millis(50);
+
+/// Serves until the client is gone; returns only if that can't be done. Call it on the main
+/// thread, which never enters a namespace: threads begin in the namespace of their starter.
+pub fn run(server: Server) -> io::Error {
+    let server: &'static Server = Box::leak(Box::new(server));
+    let mut client_gone = None;
+    loop {
+        keep_up_spares(server);
+        if let Err(errno) = wait(&server.few_spares, &mut client_gone) {
+            return errno.into();
+        }
+    }
+}
+
+/// Ends the program, whatever its threads are doing.
+pub fn end(status: i32) -> ! {
+    std::process::exit(status)
+}
+
+fn keep_up_spares(server: &'static Server) {
+    while server.spares.load(Acquire) < SPARES {
+        // Counted first: a spare that is quick to find a job counts itself out.
+        server.spares.fetch_add(1, AcqRel);
+        if start(move || stand_by(server)).is_err() {
+            let left = server.spares.fetch_sub(1, AcqRel) - 1;
+            if left > 0 {
+                return;
+            }
+            serve_without_spares(server);
+        }
+    }
+}
+
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().stack_size(STACK_SIZE).spawn(work).map(drop)
+}
+
+/// The life of a spare.
+fn stand_by(server: &'static Server) {
+    let job = read_job(server);
+    if server.spares.fetch_sub(1, AcqRel) <= FEW_SPARES + 1 {
+        // The counter of an eventfd is full after 2^64-2 wake-ups that the main thread slept
+        // through, and then it is awake anyway.
+        let _ = server.few_spares.write(1);
+    }
+    job.serve(server);
+}
+
+/// Waits for the right to read, and then for a job. The right passes on with the return.
+fn read_job(server: &'static Server) -> Job {
+    let mut reader = server.reader.lock().unwrap_or_else(PoisonError::into_inner);
+    match server.next_job(&mut reader) {
+        Ok(job) => job,
+        Err(End::AtBoundary) => end(0),
+        Err(End::InsideFrame) => end(1),
+    }
+}
+
+/// Reads one job on the main thread, for want of spares. The system may have a thread for it by
+/// now; if not, the client learns why.
+fn serve_without_spares(server: &'static Server) {
+    let job = read_job(server);
+    let ticket = job.ticket();
+    if let Err(error) = start(move || job.serve(server)) {
+        server.refuse(ticket, Stage::Thread.fails()(error));
+    }
+}
+
+/// Waits until there are few spares, or, once the client has closed stdin, at most
+/// [`LAST_READS`] before it ends the program: a thread that is stuck in a write to the client
+/// would never come to read the end of file.
+fn wait(few_spares: &EventFd, client_gone: &mut Option<Instant>) -> Result<(), Errno> {
+    let stdin = io::stdin();
+    let mut events = [
+        PollFd::new(few_spares.as_fd(), PollFlags::POLLIN),
+        // No event is asked for; that all writers are gone is told nevertheless.
+        PollFd::new(stdin.as_fd(), PollFlags::empty()),
+    ];
+    let outcome = match client_gone {
+        None => poll(&mut events, PollTimeout::NONE),
+        Some(since) => match LAST_READS.checked_sub(since.elapsed()) {
+            None => end(0),
+            Some(left) => {
+                let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+                poll(&mut events[..1], left)
+            }
+        },
+    };
+    match outcome {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno),
+    }
+    if events[1].any() == Some(true) && client_gone.is_none() {
+        *client_gone = Some(Instant::now());
+    }
+    match few_spares.read() {
+        Ok(_) | Err(Errno::EAGAIN) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}

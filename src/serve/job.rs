@@ -1,0 +1,140 @@
+use super::Server;
+use super::admission::{HandingOver, Working};
+use super::input::{End, FrameReader, Input};
+use crate::wire::{
+    Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
+};
+use crate::{netlink, netns};
+use nix::errno::Errno;
+use std::os::fd::OwnedFd;
+
+/// A request that takes a thread of its own.
+#[derive(Debug)]
+pub struct Job {
+    ticket: Ticket,
+    entries: Vec<Entry>,
+    place: Working,
+}
+
+/// Whom to answer, and how.
+#[derive(Clone, Copy, Debug)]
+pub enum Ticket {
+    One { id: u64 },
+    Many { id: u64, count: usize },
+}
+
+impl Server {
+    /// Reads on until there is a job, and answers on the way what needs no thread.
+    pub fn next_job(&'static self, reader: &mut FrameReader) -> Result<Job, End> {
+        loop {
+            let (request, bytes) = match reader.next() {
+                Input::Frame(frame) => (read_request(frame), frame.len()),
+                Input::TooLarge => (Err(Malformed::Anonymous(ProtocolError::FrameTooLarge)), 0),
+                Input::End(end) => return Err(end),
+            };
+            let request = match request {
+                Ok(request) => request,
+                Err(malformed) => {
+                    self.answer_malformed(malformed);
+                    continue;
+                }
+            };
+            let id = request.id;
+            let (ticket, entries) = match request.command {
+                Command::Info => {
+                    self.output.send(&Reply::Info { id, info: self.info() });
+                    continue;
+                }
+                Command::Open(entry) => (Ticket::One { id }, vec![entry]),
+                Command::OpenMany(entries) => (Ticket::Many { id, count: entries.len() }, entries),
+            };
+            match self.admission.admit(bytes) {
+                Some(place) => return Ok(Job { ticket, entries, place }),
+                None => self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN)),
+            }
+        }
+    }
+
+    fn answer_malformed(&self, malformed: Malformed) {
+        match malformed {
+            Malformed::Anonymous(error) => self.output.send(&Reply::ProtocolError(error)),
+            Malformed::BadArgument { id, reason } => {
+                self.count_error();
+                self.output.send(&Reply::BadArgument { id, reason: &reason });
+            }
+        }
+    }
+
+    /// Answers a request none of whose sockets could be opened, all for the same reason.
+    pub fn refuse(&self, ticket: Ticket, failure: Failure) {
+        match ticket {
+            Ticket::One { .. } => self.answer_failed(ticket, &[failure]),
+            Ticket::Many { count, .. } => self.answer_failed(ticket, &vec![failure; count]),
+        }
+    }
+
+    fn answer_failed(&self, ticket: Ticket, failures: &[Failure]) {
+        self.count_error();
+        match (ticket, failures) {
+            (Ticket::One { id }, &[failure, ..]) => {
+                self.output.send(&Reply::NotOpened { id, failure });
+            }
+            (Ticket::One { id } | Ticket::Many { id, .. }, _) => {
+                self.output.send(&Reply::NoneOpened { id, failures });
+            }
+        }
+    }
+}
+
+impl Job {
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Opens what is asked for and answers. The calling thread ends up in another namespace and
+    /// must end with this.
+    pub fn serve(self, server: &Server) {
+        let mut sockets = Vec::new();
+        let mut outcomes = Vec::new();
+        let mut entered = None;
+        for entry in &self.entries {
+            outcomes.push(open(entry, &mut entered).map(|socket| sockets.push(socket)));
+        }
+        let _place: HandingOver = self.place.hand_over();
+        answer(server, self.ticket, outcomes, &sockets);
+    }
+}
+
+/// Opens one socket. `entered` is where this thread has been moved to by an earlier entry.
+fn open<'a>(entry: &'a Entry, entered: &mut Option<&'a Netns>) -> Result<OwnedFd, Failure> {
+    if *entered != Some(&entry.netns) {
+        netns::find(&entry.netns)?.enter()?;
+        *entered = Some(&entry.netns);
+    }
+    netlink::open(entry.protocol, &entry.options)
+}
+
+fn answer(
+    server: &Server,
+    ticket: Ticket,
+    mut outcomes: Vec<Result<(), Failure>>,
+    sockets: &[OwnedFd],
+) {
+    if !sockets.is_empty() {
+        server.count_ok();
+        let message = match ticket {
+            Ticket::One { id } => Reply::Opened { id },
+            Ticket::Many { id, .. } => Reply::ManyOpened { id, outcomes: &outcomes },
+        };
+        let Err(error) = server.pair.send(&message.encode(), sockets) else {
+            return;
+        };
+        server.uncount_ok();
+        let not_sent = Stage::Send.fails()(error);
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+            *outcome = Err(not_sent);
+        }
+    }
+    let failures: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).collect();
+    server.answer_failed(ticket, &failures);
+}

@@ -1,0 +1,101 @@
+//! Who reads, who gets a thread, how many there are, and how it ends.
+//!
+//! One thread serves one request and dies with it, and with the namespace that it entered. It is
+//! not started when its request arrives: a few spares wait for the right to read. One of them
+//! reads a frame, passes the right on, serves and ends; the main thread, which never enters a
+//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves.
+
+mod admission;
+mod crew;
+mod input;
+mod job;
+mod output;
+
+pub use crew::run;
+
+use crate::handover::Pair;
+use crate::wire::{Hello, Info, RequestCounts};
+use admission::Admission;
+use input::FrameReader;
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use output::Output;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+/// What all threads of the program share, for as long as it lives.
+#[derive(Debug)]
+pub struct Server {
+    pair: Pair,
+    capabilities: Vec<&'static str>,
+    started: Instant,
+    /// Held by the thread whose turn it is to read.
+    reader: Mutex<FrameReader>,
+    output: Output,
+    admission: Admission,
+    spares: AtomicUsize,
+    /// Wakes the main thread when it must start more.
+    few_spares: EventFd,
+    ok: AtomicU64,
+    error: AtomicU64,
+}
+
+impl Server {
+    /// A server that hands descriptors over `pair` and works on at most `max_in_flight` requests
+    /// at a time. `capabilities` are the names that it reports.
+    pub fn new(
+        pair: Pair,
+        capabilities: Vec<&'static str>,
+        max_in_flight: usize,
+    ) -> Result<Server, Errno> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        Ok(Server {
+            pair,
+            capabilities,
+            started: Instant::now(),
+            reader: Mutex::new(FrameReader::new()),
+            output: Output::new(),
+            admission: Admission::new(max_in_flight),
+            spares: AtomicUsize::new(0),
+            few_spares: EventFd::from_flags(flags)?,
+            ok: AtomicU64::new(0),
+            error: AtomicU64::new(0),
+        })
+    }
+
+    /// What the program says of itself.
+    pub fn hello(&self) -> Hello<'_> {
+        Hello {
+            version: env!("CARGO_PKG_VERSION"),
+            os_pid: std::process::id(),
+            capabilities: &self.capabilities,
+        }
+    }
+
+    fn info(&self) -> Info<'_> {
+        Info {
+            hello: self.hello(),
+            uptime_ms: self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+            requests: RequestCounts {
+                ok: self.ok.load(Relaxed),
+                error: self.error.load(Relaxed),
+                in_flight: self.admission.in_flight(),
+            },
+            max_in_flight: self.admission.limit(),
+        }
+    }
+
+    fn count_ok(&self) {
+        self.ok.fetch_add(1, Relaxed);
+    }
+
+    /// An answer that could not be handed over was none.
+    fn uncount_ok(&self) {
+        self.ok.fetch_sub(1, Relaxed);
+    }
+
+    fn count_error(&self) {
+        self.error.fetch_add(1, Relaxed);
+    }
+}

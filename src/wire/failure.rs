@@ -1,0 +1,91 @@
+use nix::errno::Errno;
+use std::fmt;
+
+/// The step of a request that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Finding or opening the namespace file.
+    Open,
+    /// Entering the namespace.
+    Setns,
+    /// `socket(2)`.
+    Socket,
+    /// Setting a socket option, or joining a multicast group.
+    Setsockopt,
+    /// `bind(2)`.
+    Bind,
+    /// Handing the descriptor over.
+    Send,
+    /// Getting a thread to work on.
+    Thread,
+}
+
+impl Stage {
+    /// The stage's atom on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Open => "open",
+            Stage::Setns => "setns",
+            Stage::Socket => "socket",
+            Stage::Setsockopt => "setsockopt",
+            Stage::Bind => "bind",
+            Stage::Send => "send",
+            Stage::Thread => "thread",
+        }
+    }
+
+    /// Makes an error number a failure of this stage, as `map_err` wants it.
+    pub fn fails<E: IntoErrno>(self) -> impl Fn(E) -> Failure {
+        move |errno| Failure { stage: self, errno: errno.into_errno() }
+    }
+}
+
+/// The error types of the crates that make system calls, as one.
+pub trait IntoErrno {
+    fn into_errno(self) -> Errno;
+}
+
+impl IntoErrno for Errno {
+    fn into_errno(self) -> Errno {
+        self
+    }
+}
+
+impl IntoErrno for rustix::io::Errno {
+    fn into_errno(self) -> Errno {
+        Errno::from_raw(self.raw_os_error())
+    }
+}
+
+impl IntoErrno for std::io::Error {
+    fn into_errno(self) -> Errno {
+        // An error without a number was made by the standard library, not by the kernel.
+        self.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+    }
+}
+
+/// Which step of a request failed, and with which Linux error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub stage: Stage,
+    pub errno: Errno,
+}
+
+impl Failure {
+    /// The error number for the wire, always positive.
+    pub fn code(self) -> i32 {
+        match self.errno as i32 {
+            code if code > 0 => code,
+            // A number that nix has no name for is lost inside nix.
+            _ => Errno::EIO as i32,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage.name(), self.errno.desc())
+    }
+}
+
+impl std::error::Error for Failure {}

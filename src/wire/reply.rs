@@ -1,0 +1,165 @@
+use super::term::{new_atom, new_integer, new_list, new_tuple};
+use super::{Failure, PROTOCOL, ProtocolError};
+use eetf::{Binary, Map, Term};
+
+/// The first message, which hands over the client's end of the pair.
+#[derive(Debug)]
+pub struct Hello<'a> {
+    pub version: &'a str,
+    pub os_pid: u32,
+    pub capabilities: &'a [&'static str],
+}
+
+/// The answer to `info`.
+#[derive(Debug)]
+pub struct Info<'a> {
+    pub hello: Hello<'a>,
+    pub uptime_ms: u64,
+    pub requests: RequestCounts,
+    pub max_in_flight: u64,
+}
+
+/// How many open requests were answered, either way, and how many are being served.
+#[derive(Debug)]
+pub struct RequestCounts {
+    pub ok: u64,
+    pub error: u64,
+    pub in_flight: u64,
+}
+
+/// One message to the client. Which channel it takes is not decided here.
+#[derive(Debug)]
+pub enum Reply<'a> {
+    Hello(Hello<'a>),
+    Opened { id: u64 },
+    NotOpened { id: u64, failure: Failure },
+    ManyOpened { id: u64, outcomes: &'a [Result<(), Failure>] },
+    NoneOpened { id: u64, failures: &'a [Failure] },
+    Info { id: u64, info: Info<'a> },
+    BadArgument { id: u64, reason: &'a str },
+    ProtocolError(ProtocolError),
+}
+
+impl Reply<'_> {
+    /// The message as one term of the External Term Format, without a length header.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64);
+        // Writing to memory cannot fail, and no atom or integer here is long.
+        let encoded = self.term().encode(&mut bytes);
+        debug_assert!(encoded.is_ok());
+        bytes
+    }
+
+    fn term(&self) -> Term {
+        match self {
+            Reply::Hello(hello) => new_tuple([new_atom("hello"), map(hello.pairs())]),
+            Reply::Opened { id } => new_tuple([new_integer(*id), new_atom("ok")]),
+            Reply::NotOpened { id, failure } => error(*id, pair(*failure)),
+            Reply::ManyOpened { id, outcomes } => {
+                let outcomes = outcomes.iter().map(|outcome| match outcome {
+                    Ok(()) => new_atom("ok"),
+                    Err(failure) => new_tuple([new_atom("error"), pair(*failure)]),
+                });
+                ok(*id, new_list(outcomes))
+            }
+            Reply::NoneOpened { id, failures } => {
+                error(*id, new_list(failures.iter().copied().map(pair)))
+            }
+            Reply::Info { id, info } => ok(*id, map(info.pairs())),
+            Reply::BadArgument { id, reason } => {
+                error(*id, new_tuple([new_atom("badarg"), binary(reason)]))
+            }
+            Reply::ProtocolError(reason) => {
+                new_tuple([new_atom("protocol_error"), new_atom(reason.name())])
+            }
+        }
+    }
+}
+
+impl Hello<'_> {
+    fn pairs(&self) -> Vec<(&'static str, Term)> {
+        let capabilities = self.capabilities.iter().map(|name| new_atom(name));
+        vec![
+            ("protocol", new_integer(PROTOCOL.into())),
+            ("version", binary(self.version)),
+            ("os_pid", new_integer(self.os_pid.into())),
+            ("capabilities", new_list(capabilities)),
+        ]
+    }
+}
+
+impl Info<'_> {
+    fn pairs(&self) -> Vec<(&'static str, Term)> {
+        let requests = map(vec![
+            ("ok", new_integer(self.requests.ok)),
+            ("error", new_integer(self.requests.error)),
+            ("in_flight", new_integer(self.requests.in_flight)),
+        ]);
+        let mut pairs = self.hello.pairs();
+        pairs.extend([
+            ("uptime_ms", new_integer(self.uptime_ms)),
+            ("requests", requests),
+            ("max_in_flight", new_integer(self.max_in_flight)),
+        ]);
+        pairs
+    }
+}
+
+fn ok(id: u64, value: Term) -> Term {
+    new_tuple([new_integer(id), new_tuple([new_atom("ok"), value])])
+}
+
+fn error(id: u64, reason: Term) -> Term {
+    new_tuple([new_integer(id), new_tuple([new_atom("error"), reason])])
+}
+
+fn pair(failure: Failure) -> Term {
+    let errno = new_integer(failure.code().unsigned_abs().into());
+    new_tuple([new_atom(failure.stage.name()), errno])
+}
+
+fn binary(text: &str) -> Term {
+    Binary::from(text.as_bytes().to_vec()).into()
+}
+
+fn map(pairs: Vec<(&'static str, Term)>) -> Term {
+    let pairs = pairs.into_iter().map(|(key, value)| (new_atom(key), value));
+    Map::from(pairs.collect::<std::collections::HashMap<_, _>>()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Stage;
+    use nix::errno::Errno;
+
+    #[test]
+    fn replies_are_what_a_beam_encodes() {
+        // Each from erlang:term_to_binary/1 of the term in the comment.
+        // {7, ok}
+        let opened = Reply::Opened { id: 7 };
+        assert_eq!(opened.encode(), b"\x83h\x02a\x07w\x02ok");
+        // {18446744073709551615, ok}
+        let opened = Reply::Opened { id: u64::MAX };
+        assert_eq!(opened.encode(), b"\x83h\x02n\x08\0\xff\xff\xff\xff\xff\xff\xff\xffw\x02ok");
+        // {1, {error, {setns, 22}}}
+        let failure = Failure { stage: Stage::Setns, errno: Errno::EINVAL };
+        let failed = Reply::NotOpened { id: 1, failure };
+        assert_eq!(failed.encode(), b"\x83h\x02a\x01h\x02w\x05errorh\x02w\x05setnsa\x16");
+        // {protocol_error, bad_tag}
+        let error = Reply::ProtocolError(ProtocolError::BadTag);
+        assert_eq!(error.encode(), b"\x83h\x02w\x0eprotocol_errorw\x07bad_tag");
+        // {1, {ok, [ok, {error, {setns, 22}}]}}
+        let many = Reply::ManyOpened { id: 1, outcomes: &[Ok(()), Err(failure)] };
+        assert_eq!(
+            many.encode(),
+            b"\x83h\x02a\x01h\x02w\x02okl\0\0\0\x02w\x02okh\x02w\x05errorh\x02w\x05setnsa\x16j"
+        );
+    }
+
+    #[test]
+    fn an_errno_on_the_wire_is_positive() {
+        let failure = Failure { stage: Stage::Open, errno: Errno::UnknownErrno };
+        assert_eq!(failure.code(), Errno::EIO as i32);
+    }
+}

@@ -1,0 +1,68 @@
+//! Small steps between `eetf` terms and plain values.
+
+use super::shape::Checked;
+use eetf::{Atom, BigInteger, FixInteger, List, Term, Tuple};
+
+/// The most terms that are decoded in one piece. A term takes 56 bytes in `eetf`, a map of one
+/// pair some 500, so that the worst piece stays below 3 MiB.
+const MAX_TERMS: usize = 16_384;
+
+/// Decodes a term whose shape is known to be harmless.
+pub fn decode(checked: Checked<'_>) -> Result<Term, String> {
+    if checked.terms() > MAX_TERMS {
+        return Err(format!("an argument has at most {MAX_TERMS} terms"));
+    }
+    Term::decode(checked.reader()).map_err(|error| error.to_string())
+}
+
+pub fn atom(term: &Term) -> Option<&str> {
+    match term {
+        Term::Atom(atom) => Some(&atom.name),
+        _ => None,
+    }
+}
+
+pub fn integer(term: &Term) -> Option<i128> {
+    match term {
+        Term::FixInteger(integer) => Some(integer.value.into()),
+        Term::BigInteger(integer) => (&integer.value).try_into().ok(),
+        _ => None,
+    }
+}
+
+/// The integers of a proper list, which is a string on the wire if all of them fit into bytes.
+pub fn integers(term: &Term) -> Option<Vec<i128>> {
+    match term {
+        Term::ByteList(list) => Some(list.bytes.iter().map(|&byte| byte.into()).collect()),
+        Term::List(list) => list.elements.iter().map(integer).collect(),
+        _ => None,
+    }
+}
+
+/// The bytes of a binary or of a list of bytes.
+pub fn bytes(term: Term) -> Option<Vec<u8>> {
+    match term {
+        Term::Binary(binary) => Some(binary.bytes),
+        Term::ByteList(list) => Some(list.bytes),
+        list => integers(&list)?.into_iter().map(|it| it.try_into().ok()).collect(),
+    }
+}
+
+pub fn new_atom(name: &str) -> Term {
+    Atom::from(name).into()
+}
+
+pub fn new_tuple<const N: usize>(elements: [Term; N]) -> Term {
+    Tuple::from(Vec::from(elements)).into()
+}
+
+pub fn new_list(elements: impl Iterator<Item = Term>) -> Term {
+    List::from(elements.collect::<Vec<_>>()).into()
+}
+
+pub fn new_integer(value: u64) -> Term {
+    match i32::try_from(value) {
+        Ok(value) => FixInteger::from(value).into(),
+        Err(_) => BigInteger::from(value).into(),
+    }
+}
