@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::program::Start;
+use crate::client::Start;
 
 /// Tries linx-netlink-port by hand, over its real wire.
 ///
@@ -49,14 +49,11 @@ impl Args {
             env::current_exe().ok()?.parent().map(|directory| directory.join("linx-netlink-port"))
         };
         let launcher = self.launcher.iter().flat_map(|launcher| launcher.split_whitespace());
+        let executable = self.executable.clone().or_else(beside);
         Start {
-            executable: self
-                .executable
-                .clone()
-                .or_else(beside)
-                .unwrap_or_else(|| "linx-netlink-port".into()),
             launcher: launcher.map(OsString::from).collect(),
             arguments: self.arguments.clone(),
+            ..Start::new(executable.unwrap_or_else(|| "linx-netlink-port".into()))
         }
     }
 }

@@ -83,9 +83,5 @@ fn painted(coloured: bool, tone: Tone, text: &dyn Display) -> String {
         Tone::Faint => "2",
         Tone::Strong => "1",
     };
-    if coloured {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_string()
-    }
+    if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
 }

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use eetf::Term;
 use nix::sys::signal::Signal;
 
+use crate::client::{Channel, Message, Start};
+
 use super::interrupt::Interrupts;
 use super::out::{Out, Tone};
-use super::program::{Message, Program, Start, Wait};
+use super::program::{Program, Wait};
 use super::text::{self, Fault, Notation};
 use super::{answer, command, etf, hexview, kernel};
 
@@ -187,8 +189,9 @@ impl Session {
 
     /// Shows a message, and says whether it is the answer that is waited for.
     fn show(&mut self, message: Message, id: Option<&Term>, took: Duration) -> (Outcome, bool) {
+        let on_pair = message.channel == Channel::Pair;
         if self.hex {
-            let (channel, view) = if message.on_pair {
+            let (channel, view) = if on_pair {
                 ("on the pair:", hexview::text(&message.bytes, 0))
             } else {
                 ("from the port program:", hexview::frame_text(&message.bytes))
@@ -200,7 +203,7 @@ impl Session {
             Ok(term) => term,
             Err(error) => {
                 self.out.fault(error);
-                self.keep(message.fds);
+                self.keep(message.descriptors);
                 return (Outcome::Failed, true);
             }
         };
@@ -219,9 +222,9 @@ impl Session {
                 self.out.line_in(Tone::Faint, format_args!("  {note}"));
             }
         }
-        let promised = if message.on_pair { answer::promised(&term) } else { 0 };
-        let (came, cut) = (message.fds.len(), message.truncated);
-        self.keep(message.fds);
+        let promised = if on_pair { answer::promised(&term) } else { 0 };
+        let (came, cut) = (message.descriptors.len(), message.truncated);
+        self.keep(message.descriptors);
         if came != promised || cut {
             let cut = if cut { ", and the kernel has dropped some" } else { "" };
             self.out.fault(format_args!("{promised} descriptors were promised, {came} came{cut}"));

@@ -10,4 +10,3 @@ mod sys;
 pub use ask::{AskError, addresses, links, watch};
 pub use describe::{Descriptor, describe};
 pub use namespaces::{NAMES, Namespace, names, namespaces};
-
