@@ -19,6 +19,8 @@
 #![warn(missing_debug_implementations)]
 
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod confine;
 pub mod handover;
 pub mod netlink;

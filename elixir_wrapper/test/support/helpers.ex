@@ -46,6 +46,25 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     :ok
   end
 
+  @doc "Waits until a process of the operating system is gone. Nothing tells; the kernel must be asked."
+  def await_gone(os_pid), do: await_gone(os_pid, System.monotonic_time(:millisecond) + @patience)
+
+  defp await_gone(os_pid, deadline) do
+    cond do
+      gone?(os_pid) -> :ok
+      System.monotonic_time(:millisecond) > deadline -> flunk("process #{os_pid} is still there")
+      true -> :erlang.yield() && await_gone(os_pid, deadline)
+    end
+  end
+
+  # One that has ended and is only waited for by its parent is gone.
+  defp gone?(os_pid) do
+    case File.read("/proc/#{os_pid}/stat") do
+      {:ok, stat} -> stat =~ ~r/\) Z/
+      {:error, _reason} -> true
+    end
+  end
+
   @doc "Runs a function in a process of its own, and tells how it ended."
   def spawn_caller(fun) do
     test = self()

@@ -138,7 +138,12 @@ defmodule Linx.Netlink.Port.Errno do
         "error number #{code}"
 
       atom ->
-        "#{:inet.format_error(atom)} (#{atom |> Atom.to_string() |> String.upcase()})"
+        "#{words(atom)} (#{atom |> Atom.to_string() |> String.upcase()})"
     end
   end
+
+  # OTP's words for these are older than Linux.
+  defp words(:eperm), do: "operation not permitted"
+  defp words(:enfile), do: "too many open files in the system"
+  defp words(atom), do: :inet.format_error(atom)
 end

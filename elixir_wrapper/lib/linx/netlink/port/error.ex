@@ -107,7 +107,7 @@ defmodule Linx.Netlink.Port.Error do
     do: "the kernel knows no such netlink protocol, or its module is not there"
 
   defp hint(%{stage: stage, errno: :eperm}) when stage in [:setsockopt, :bind],
-    do: "this takes CAP_NET_ADMIN in the port program"
+    do: "this takes CAP_NET_ADMIN in the port program (:listen_all_nsid takes CAP_NET_BROADCAST)"
 
   defp hint(%{stage: :send, errno: :etoomanyrefs}),
     do: "too many descriptors are on their way to the BEAM; raise its `ulimit -n`"

@@ -79,7 +79,7 @@ defmodule Linx.Netlink.Port.Options do
   defp value!(:groups, value), do: wrong!(:groups, "a mask of 32 bits", value)
 
   defp value!(:memberships, value) do
-    if is_list(value) and Enum.all?(value, &group?/1) do
+    if is_list(value) and not List.improper?(value) and Enum.all?(value, &group?/1) do
       value
     else
       wrong!(:memberships, "a list of group numbers", value)

@@ -72,7 +72,7 @@ defmodule Linx.Netlink.Port.Settings do
   defp words!(_key, nil), do: []
 
   defp words!(key, words) do
-    if is_list(words) and Enum.all?(words, &is_binary/1) do
+    if is_list(words) and not List.improper?(words) and Enum.all?(words, &is_binary/1) do
       words
     else
       raise ArgumentError,

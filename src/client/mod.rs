@@ -1,0 +1,209 @@
+//! A client of the wire, as any other: for the REPL, the tests and the benchmarks.
+//!
+//! It starts the port program with a rendezvous, checks who comes to it, and from then on sends
+//! frames and receives messages. The port program itself is built without this room.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod start;
+
+pub use error::ClientError;
+pub use start::Start;
+
+use eetf::Term;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use std::io::{self, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// The most descriptors in one message (`SCM_MAX_FD`).
+const MAX_DESCRIPTORS: usize = 253;
+
+/// The longest message on the pair is the answer to an `open_many`, far below this.
+const MAX_PAIR_MESSAGE: usize = 64 * 1024;
+
+/// A port program that this client started.
+#[derive(Debug)]
+pub struct Client {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    pair: Option<OwnedFd>,
+    hello: Term,
+}
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    Stdout,
+    Pair,
+}
+
+/// A message of the port program: the bytes of one term, with the descriptors that came along.
+#[derive(Debug)]
+pub struct Message {
+    pub channel: Channel,
+    pub bytes: Vec<u8>,
+    pub descriptors: Vec<OwnedFd>,
+    /// The kernel dropped descriptors, since this process can have no more.
+    pub truncated: bool,
+}
+
+impl Message {
+    /// The term that the bytes are.
+    pub fn term(&self) -> Result<Term, ClientError> {
+        Term::decode(self.bytes.as_slice()).map_err(|error| ClientError::Garbled(error.to_string()))
+    }
+}
+
+impl Client {
+    /// The hello: `{hello, Map}`.
+    pub fn hello(&self) -> &Term {
+        &self.hello
+    }
+
+    /// The process that was started; with a launcher in front, the launcher's.
+    pub fn os_pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends one request.
+    pub fn send(&mut self, request: &Term) -> Result<(), ClientError> {
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes).map_err(|error| ClientError::Encode(error.to_string()))?;
+        self.send_frame(&bytes)
+    }
+
+    /// Sends the bytes of one frame, whatever they are, with their length in front.
+    pub fn send_frame(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        let length = u32::try_from(bytes.len())
+            .map_err(|_| ClientError::Encode("a frame is shorter than 4 GiB".into()))?;
+        self.send_raw(&[&length.to_be_bytes(), bytes].concat())
+    }
+
+    /// Writes bytes to the program's stdin as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        let stdin = self.stdin.as_mut().ok_or(ClientError::Ended)?;
+        stdin.write_all(bytes).map_err(ClientError::from_write)
+    }
+
+    /// Waits for the next message on either channel. `Ended` if the program closed its stdout.
+    pub fn receive(&mut self, timeout: Duration) -> Result<Message, ClientError> {
+        match self.wait(timeout)? {
+            Channel::Pair => self.receive_on_pair(),
+            Channel::Stdout => self.receive_on_stdout(),
+        }
+    }
+
+    /// Closes the program's stdin, upon which it ends.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Closes this end of the pair.
+    pub fn close_pair(&mut self) {
+        self.pair = None;
+    }
+
+    /// Closes stdin and waits for the program's end.
+    pub fn finish(&mut self) -> Result<ExitStatus, ClientError> {
+        self.close_stdin();
+        Ok(self.child.wait()?)
+    }
+
+    /// How the program ended, if it has.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>, ClientError> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Kills the program.
+    pub fn kill(&mut self) -> Result<ExitStatus, ClientError> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<Channel, ClientError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            // The pair first: a program that ended may have left messages there.
+            let mut fds = vec![PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)];
+            fds.extend(self.pair.as_ref().map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
+            match poll(&mut fds, left) {
+                Ok(0) => return Err(ClientError::TimedOut),
+                Ok(_) => {}
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+            let has_message =
+                |fd: &PollFd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
+            return match fds.get(1) {
+                Some(pair) if has_message(pair) => Ok(Channel::Pair),
+                _ => Ok(Channel::Stdout),
+            };
+        }
+    }
+
+    fn receive_on_pair(&mut self) -> Result<Message, ClientError> {
+        let pair = self.pair.as_ref().ok_or(ClientError::Ended)?;
+        let message = receive(pair)?;
+        if message.bytes.is_empty() {
+            // The end of the connection; what is left comes from stdout.
+            self.pair = None;
+            return self.receive_on_stdout();
+        }
+        Ok(message)
+    }
+
+    fn receive_on_stdout(&mut self) -> Result<Message, ClientError> {
+        let mut header = [0; 4];
+        self.read_stdout(&mut header)?;
+        let mut bytes = vec![0; u32::from_be_bytes(header) as usize];
+        self.read_stdout(&mut bytes)?;
+        let descriptors = Vec::new();
+        Ok(Message { channel: Channel::Stdout, bytes, descriptors, truncated: false })
+    }
+
+    fn read_stdout(&mut self, buffer: &mut [u8]) -> Result<(), ClientError> {
+        self.stdout.read_exact(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ClientError::Ended,
+            _ => error.into(),
+        })
+    }
+}
+
+impl Drop for Client {
+    /// Ends the program, and leaves no zombie.
+    fn drop(&mut self) {
+        self.close_stdin();
+        // It may have ended before; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Receives one message with its descriptors, all of them close-on-exec.
+fn receive(socket: impl AsFd) -> Result<Message, ClientError> {
+    let mut bytes = vec![0; MAX_PAIR_MESSAGE];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut buffers = [IoSliceMut::new(&mut bytes)];
+    let received = recvmsg(socket, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        .map_err(io::Error::from)?;
+    let descriptors = ancillary
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    bytes.truncate(received.bytes);
+    let truncated = received.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Message { channel: Channel::Pair, bytes, descriptors, truncated })
+}
