@@ -86,7 +86,12 @@ impl Session {
                 Outcome::Done
             }
             Err(error) => {
-                self.out.fault(format_args!("the port program does not start: {error}"));
+                let executable = self.settings.start.executable.display();
+                self.out
+                    .fault(format_args!("the port program does not start: {executable}: {error}"));
+                if !self.settings.start.executable.exists() {
+                    self.out.fault("`cargo build` makes it; --executable names another one");
+                }
                 Outcome::Failed
             }
         }
@@ -94,9 +99,6 @@ impl Session {
 
     /// Does what a line says.
     pub fn line(&mut self, line: &str) -> Outcome {
-        if let Some(interrupts) = &self.interrupts {
-            interrupts.clear();
-        }
         let outcome = if line.trim().is_empty() || is_comment(line) {
             self.look_after().unwrap_or(Outcome::Done)
         } else if command::is_command(line) {
@@ -113,6 +115,10 @@ impl Session {
                 Err(fault) => self.fault(line, &fault),
             }
         };
+        // A Ctrl-C since Enter was for this line; the next one begins with none.
+        if let Some(interrupts) = &self.interrupts {
+            interrupts.clear();
+        }
         if self.out.closed() { Outcome::Quit } else { outcome }
     }
 

@@ -2,5 +2,10 @@
 //! program, on a real terminal and without one.
 
 mod beam;
+mod docs;
 mod generate;
 mod properties;
+mod scripts;
+mod sessions;
+mod support;
+mod terminal;

@@ -3,6 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+/// How long anything may take before the test fails.
+pub const BOUND: Duration = Duration::from_secs(60);
 
 /// The REPL that cargo has built for this test.
 pub const REPL: &str = env!("CARGO_BIN_EXE_linx-netlink-repl");
@@ -92,4 +98,19 @@ pub fn script(arguments: &[&str], input: &str) -> (Option<i32>, String, String) 
     drop(stdin);
     let Output { status, stdout, stderr } = repl.wait_with_output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Waits until a process that was killed has gone as far as it can without its parent.
+pub fn await_death(pid: Pid) {
+    let deadline = Instant::now() + BOUND;
+    // The first thread may be gone while others still hold the pipes.
+    let dead = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        status.is_ok_and(|status| status.contains(") Z ")) && threads == 1
+    };
+    while !dead() {
+        assert!(Instant::now() < deadline, "{pid} lives");
+        std::thread::yield_now();
+    }
 }

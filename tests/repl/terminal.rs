@@ -7,14 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::pty::{Winsize, openpty};
 
-use crate::support::{Directory, REPL};
-
-/// How long anything may take before the test fails.
-const BOUND: Duration = Duration::from_secs(60);
+use crate::support::{BOUND, Directory, REPL};
 
 pub const PROMPT: &str = "linx> ";
 pub const CTRL_C: &str = "\x03";
@@ -145,20 +142,45 @@ impl Terminal {
     /// All text so far, as one would read it: lines as they were when they were left.
     pub fn screen(&self) -> String {
         let raw = self.raw();
-        let mut plain = String::new();
+        let mut lines = Vec::new();
+        let mut line: Vec<char> = Vec::new();
+        let mut column: usize = 0;
         let mut chars = raw.chars();
         while let Some(c) = chars.next() {
-            if c != '\x1b' {
-                plain.push(c);
-            } else if chars.next() == Some('[') {
-                chars.by_ref().find(|c| matches!(c, '@'..='~'));
+            match c {
+                '\n' => {
+                    lines.push(line.drain(..).collect::<String>());
+                    column = 0;
+                }
+                '\r' => column = 0,
+                '\x08' => column = column.saturating_sub(1),
+                '\x07' => {}
+                '\x1b' => {
+                    if chars.next() != Some('[') {
+                        continue;
+                    }
+                    let mut argument = String::new();
+                    let end = chars.by_ref().find(|c| {
+                        argument.push(*c);
+                        matches!(c, '@'..='~')
+                    });
+                    let count = argument[..argument.len().saturating_sub(1)].parse().unwrap_or(1);
+                    match end {
+                        Some('C') => column += count,
+                        Some('D') => column = column.saturating_sub(count),
+                        Some('J' | 'K') => line.truncate(column),
+                        _ => {}
+                    }
+                }
+                c => {
+                    line.resize(line.len().max(column + 1), ' ');
+                    line[column] = c;
+                    column += 1;
+                }
             }
         }
-        let shown = |line: &str| {
-            let line = line.trim_end_matches('\r');
-            line.rsplit('\r').next().unwrap_or_default().to_owned()
-        };
-        plain.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+        lines.push(line.into_iter().collect());
+        lines.join("\n")
     }
 }
 
