@@ -152,6 +152,11 @@ impl Session {
         if before == Outcome::Failed && !self.settings.goes_on {
             return before;
         }
+        let outcome = self.send_and_wait(frame, id);
+        if before == Outcome::Failed { before } else { outcome }
+    }
+
+    fn send_and_wait(&mut self, frame: &[u8], id: Option<&Term>) -> Outcome {
         let Some(program) = &mut self.program else { return Outcome::Failed };
         if self.hex {
             self.out.line_in(Tone::Faint, "to the port program:");

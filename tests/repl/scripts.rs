@@ -83,7 +83,7 @@ fn frames_that_no_client_would_send() {
 #[test]
 fn frames_are_shown_byte_by_byte() {
     let (_, stdout, _) =
-        script(&[":hex on", "{9, {a, -1}}"].map(|line| ["-e", line]).as_flattened(), "");
+        script([":hex on", "{9, {a, -1}}"].map(|line| ["-e", line]).as_flattened(), "");
     let sent = "to the port program:\n  \
                 0000  00 00 00 0f              length 15\n  \
                 0004  83                       version 131\n  \
