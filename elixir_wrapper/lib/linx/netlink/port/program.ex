@@ -8,7 +8,7 @@ defmodule Linx.Netlink.Port.Program do
     * `{:up, hello}`: it has said hello, and takes requests;
     * `{:reply, id, reply, descriptors, truncated?}`: a reply, from either channel;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
-    * `{:strange, text}`: something that was not understood, and dropped;
+    * `{:strange, text, descriptors}`: something that was not understood, and is dropped;
     * `:ending`: it has closed its pair, and will be down in a moment;
     * `{:down, errno, text}`: it is of no use any more. It is always the last event, and to be
       followed by `stop/1`.
@@ -35,13 +35,16 @@ defmodule Linx.Netlink.Port.Program do
           {:up, map()}
           | {:reply, Wire.id(), term(), [non_neg_integer()], truncated? :: boolean()}
           | {:discard, [non_neg_integer()]}
-          | {:strange, String.t()}
+          | {:strange, String.t(), [non_neg_integer()]}
           | :ending
           | {:down, pos_integer(), String.t()}
 
   @epipe 32
   @eproto 71
   @emfile 24
+
+  # More than can be in flight.
+  @most_at_once 512
 
   @doc "Starts it. It is up when it says so."
   @spec start(Executable.t()) :: {:ok, t(), [event()]} | {:error, pos_integer(), String.t()}
@@ -230,11 +233,20 @@ defmodule Linx.Netlink.Port.Program do
 
   defp unreachable(program, text), do: describe(program) <> " can't be talked to: " <> text
 
-  # Everything that is there, so that one message wakes the server once for many replies.
-  defp receive_replies(pair, events) do
+  # Everything that is there, so that one message wakes the server once for many replies. But not
+  # without end: there are others to listen to.
+  defp receive_replies(pair, events, left \\ @most_at_once)
+
+  defp receive_replies(pair, events, 0) do
+    send(self(), {:"$socket", pair, :select, :more})
+    Enum.reverse(events)
+  end
+
+  defp receive_replies(pair, events, left) do
     case Pair.receive_message(pair) do
       {:ok, bytes, fds, truncated?} ->
-        receive_replies(pair, [message(Wire.decode(bytes), fds, truncated?) | events])
+        event = message(Wire.decode(bytes), fds, truncated?)
+        receive_replies(pair, [event | events], left - 1)
 
       :wait ->
         Enum.reverse(events)
@@ -246,13 +258,20 @@ defmodule Linx.Netlink.Port.Program do
 
   defp message({:reply, id, reply}, fds, truncated?), do: {:reply, id, reply, fds, truncated?}
   defp message({:unreadable, id}, fds, _truncated?) when id != nil, do: unreadable(id, fds)
-  defp message(_other, fds, _truncated?), do: {:discard, fds}
+  defp message(other, fds, _truncated?), do: strange(other, fds)
+
+  # It has nothing to say before it has been asked, and is asked nothing before its hello.
+  defp read(%__MODULE__{hello: nil} = program, _data), do: rubbish(program)
 
   defp read(program, data) do
     case Wire.unframe(program.buffer <> data) do
       {:ok, frames, rest} -> frames(%{program | buffer: rest}, frames)
-      :error -> down(program, @eproto, "prints something else than frames; is it the right file?")
+      :error -> rubbish(program)
     end
+  end
+
+  defp rubbish(program) do
+    down(program, @eproto, "prints something else than frames; is it the right file?")
   end
 
   defp frames(program, frames), do: {program, Enum.map(frames, &frame(Wire.decode(&1)))}
@@ -261,9 +280,12 @@ defmodule Linx.Netlink.Port.Program do
   defp frame({:unreadable, id}) when id != nil, do: unreadable(id, [])
 
   defp frame({:protocol_error, reason}),
-    do: {:strange, "could not read a request: #{inspect(reason)}"}
+    do: {:strange, "could not read a request: #{inspect(reason)}", []}
 
-  defp frame(other), do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}"}
+  defp frame(other), do: strange(other, [])
+
+  defp strange(other, fds),
+    do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}", fds}
 
   # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
   defp unreadable(id, fds), do: {:reply, id, {:error, {:port, @eproto}}, fds, false}

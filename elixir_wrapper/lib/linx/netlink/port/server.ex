@@ -41,6 +41,8 @@ defmodule Linx.Netlink.Port.Server do
   @probe_timeout 1_000
   # How long a port program that has closed its pair may take to be gone.
   @end_timeout 1_000
+  # How much may not be understood before it counts as a failure.
+  @most_strange 16
   # How soon to try again when the port program is behind with reading. Its every reply is a try too.
   @busy_delay 2
 
@@ -51,8 +53,10 @@ defmodule Linx.Netlink.Port.Server do
     # The port program, if there is one; while it starts, until when it may take to.
     program: nil,
     start_deadline: nil,
-    # It has closed its pair; until when it may take to be gone.
-    end_deadline: nil,
+    # Its end is near, but may have to be helped: when, and with which error number and words.
+    ending: nil,
+    # How much of what it sent was not understood.
+    strange: 0,
     requests: %Requests{},
     backoff: %Backoff{},
     probe: nil,
@@ -200,7 +204,8 @@ defmodule Linx.Netlink.Port.Server do
       state
       | program: nil,
         start_deadline: nil,
-        end_deadline: nil,
+        ending: nil,
+        strange: 0,
         probe: nil,
         backoff: backoff
     }
@@ -309,30 +314,50 @@ defmodule Linx.Netlink.Port.Server do
     state
   end
 
-  defp event(state, {:strange, text}) do
-    Logger.warning(Program.describe(state.program) <> " " <> text)
-    state
+  defp event(state, {:strange, text, fds}) do
+    Closer.close(state.closer, fds)
+    strange(state, text)
   end
 
   # The exit status is on its way, and it tells more.
   defp event(state, :ending) do
-    deadline = now() + @end_timeout
-    wake_at(%{state | end_deadline: deadline}, deadline)
+    ending(state, now() + @end_timeout, @epipe, "closed its end of the pair; it is replaced")
   end
 
   # It may not have ended: it may be something else that prints, or be stopped.
   defp event(state, {:down, code, text}), do: down(state, code, text, :kill)
 
   defp late(state, id, fds) do
-    unless Requests.known?(state.requests, id) do
-      Logger.warning(
-        "#{Program.describe(state.program)} answered a request that was never made (#{id}), dropped"
-      )
-    end
-
     Closer.close(state.closer, fds)
-    state
+
+    if Requests.known?(state.requests, id) do
+      state
+    else
+      strange(state, "answered a request that was never made (#{id}), dropped")
+    end
   end
+
+  # A newer port program may say things that are not known here. One that says nothing else is none.
+  defp strange(%{strange: @most_strange} = state, _text) do
+    ending(
+      state,
+      now(),
+      @eproto,
+      "sends what can't be understood, again and again; it is replaced"
+    )
+  end
+
+  defp strange(state, text) do
+    Logger.warning(Program.describe(state.program) <> " " <> text)
+    %{state | strange: state.strange + 1}
+  end
+
+  # Not at once: there may be more events of its, and descriptors with them.
+  defp ending(%{ending: nil} = state, time, code, text) do
+    wake_at(%{state | ending: {time, code, text}}, time)
+  end
+
+  defp ending(state, _time, _code, _text), do: state
 
   defp answer(state, id, %{from: :probe}, _reply, fds, _truncated?) do
     Closer.close(state.closer, fds)
@@ -442,10 +467,8 @@ defmodule Linx.Netlink.Port.Server do
 
   defp give_up_start(state, _now), do: state
 
-  defp give_up_end(%{end_deadline: deadline} = state, now)
-       when deadline != nil and deadline <= now do
-    text = "#{Program.describe(state.program)} closed its end of the pair; it is replaced"
-    down(state, @epipe, text, :kill)
+  defp give_up_end(%{ending: {time, code, text}} = state, now) when time <= now do
+    down(state, code, "#{Program.describe(state.program)} #{text}", :kill)
   end
 
   defp give_up_end(state, _now), do: state
@@ -489,10 +512,13 @@ defmodule Linx.Netlink.Port.Server do
   defp retry_start(state, _now), do: state
 
   defp wake_next(state) do
-    [state.start_deadline, state.end_deadline, Requests.next_deadline(state.requests)]
+    [state.start_deadline, ending_time(state.ending), Requests.next_deadline(state.requests)]
     |> Enum.reject(&is_nil/1)
     |> Enum.reduce(state, &wake_at(&2, &1))
   end
+
+  defp ending_time(nil), do: nil
+  defp ending_time({time, _code, _text}), do: time
 
   ## For people to look at
 

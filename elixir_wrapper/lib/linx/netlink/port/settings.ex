@@ -29,7 +29,7 @@ defmodule Linx.Netlink.Port.Settings do
   @spec new!(keyword()) :: t()
   def new!(options) do
     {name, options} = Keyword.pop(options, :name, Linx.Netlink.Port)
-    unknown = Keyword.keys(options) -- Keyword.keys(@defaults)
+    unknown = Enum.reject(Keyword.keys(options), &Keyword.has_key?(@defaults, &1))
 
     if unknown != [] do
       raise ArgumentError,

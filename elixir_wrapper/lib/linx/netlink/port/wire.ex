@@ -79,8 +79,8 @@ defmodule Linx.Netlink.Port.Wire do
   `:error` means that this can't be the protocol. A program that prints text is found out by its
   first four bytes: as a length they are far over the limit.
 
-      iex> Linx.Netlink.Port.Wire.unframe(<<0, 0, 0, 2, "ab", 0, 0>>)
-      {:ok, ["ab"], <<0, 0>>}
+      iex> Linx.Netlink.Port.Wire.unframe(<<0, 0, 0, 2, 131, 106, 0, 0>>)
+      {:ok, [<<131, 106>>], <<0, 0>>}
       iex> Linx.Netlink.Port.Wire.unframe("usage: …")
       :error
   """
@@ -88,6 +88,8 @@ defmodule Linx.Netlink.Port.Wire do
   def unframe(buffer), do: unframe(buffer, [])
 
   defp unframe(<<length::32, _rest::binary>>, _frames) when length > @max_reply, do: :error
+  defp unframe(<<_length::32, first, _rest::binary>>, _frames) when first != 131, do: :error
+  defp unframe(<<0::32, _rest::binary>>, _frames), do: :error
 
   defp unframe(<<length::32, frame::binary-size(length), rest::binary>>, frames),
     do: unframe(rest, [frame | frames])

@@ -1,0 +1,322 @@
+defmodule Linx.Netlink.Port.ExecutableTest do
+  @moduledoc "What is not the port program, in the place of the port program."
+
+  use Linx.Netlink.Port.Test.Case
+
+  import ExUnit.CaptureLog
+
+  alias Linx.Netlink.Port
+  alias Linx.Netlink.Port.Error
+
+  @timeout 1_000
+
+  # One call, its error, how long it took, and what the log says about it.
+  defp call(executable, settings \\ []) do
+    server = start_server(Keyword.merge([executable: executable, timeout: @timeout], settings))
+    parent = self()
+
+    log =
+      capture_log(fn ->
+        {time, result} = timed(fn -> Port.open("/proc/self/ns/net", :route, server: server) end)
+        send(parent, {:called, time, result})
+      end)
+
+    assert_received {:called, time, {:error, %Error{stage: :port} = error}}
+    # The server has survived it, and has nothing left of it.
+    assert %{program: nil} = :sys.get_state(server)
+    refute listening?()
+    %{server: server, error: error, time: time, log: log, lines: log_lines(log)}
+  end
+
+  defp log_lines(log), do: log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
+
+  # An abstract address that nobody closed would be in here.
+  defp listening?, do: File.read!("/proc/net/unix") =~ "@linx-netlink-port-"
+
+  test "one that is missing is ENOENT, at once, and one line in the log" do
+    call = call("/there/is/none")
+    assert call.error.errno == :enoent
+    assert call.time < @timeout
+    assert [line] = call.lines
+    assert line =~ "/there/is/none"
+    assert line =~ "mix compile"
+  end
+
+  test "one that may not be executed is EACCES" do
+    path = Fixture.script("exit 0\n", 0o644)
+    call = call(path)
+    assert call.error.errno == :eacces
+    assert call.time < @timeout
+    assert [line] = call.lines
+    assert line =~ path
+    assert line =~ "permission"
+  end
+
+  test "a directory is EACCES" do
+    path = Fixture.directory()
+    call = call(path)
+    assert call.error.errno == :eacces
+    assert [line] = call.lines
+    assert line =~ path
+  end
+
+  test "a file that the kernel can't run is EPIPE" do
+    path = Fixture.script("")
+    File.write!(path, <<0, 1, 2, 3>>)
+    call = call(path)
+    assert call.error.errno == :epipe
+    assert hd(call.lines) =~ path
+  end
+
+  test "one that prints rubbish is EPROTO, at once" do
+    path = Fixture.script("echo 'usage: something else'\nexec sleep 1000\n")
+    call = call(path)
+    assert call.error.errno == :eproto
+    assert call.time < @timeout
+    assert [line] = call.lines
+    assert line =~ path
+    assert line =~ "right file"
+  end
+
+  test "one that prints rubbish without end is EPROTO, and killed" do
+    call = call(Fixture.script("exec yes\n"))
+    assert call.error.errno == :eproto
+    assert call.time < @timeout
+  end
+
+  test "one that prints what would be a frame of zeros is no danger" do
+    call = call(Fixture.script("exec cat /dev/zero\n"))
+    assert call.error.errno == :eproto
+    assert call.time < @timeout
+  end
+
+  test "one that never says hello is ETIMEDOUT, in time, and killed" do
+    directory = Fixture.directory()
+    path = Fixture.script("echo $$ > #{directory}/pid\nexec sleep 1000\n")
+    call = call(path)
+    assert call.error.errno == :etimedout
+    assert call.time in @timeout..(@timeout + 500)
+    assert [line] = call.lines
+    assert line =~ path
+    assert line =~ "hello"
+    directory |> Path.join("pid") |> File.read!() |> String.trim() |> await_gone()
+  end
+
+  test "one that ends at once is EPIPE" do
+    path = Fixture.script("exit 7\n")
+    call = call(path)
+    assert call.error.errno == :epipe
+    assert call.time < @timeout
+    assert Enum.all?(call.lines, &(&1 =~ path and &1 =~ "status 7"))
+  end
+
+  # $2 is the rendezvous. A client of it is needed that is no shell.
+  @hello """
+  import array, os, socket, sys
+  address = sys.argv[2].replace("@", "\\0", 1)
+  connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+  connection.connect(address)
+  ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+  rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))]
+  """
+
+  defp python(body) do
+    path = Fixture.script("")
+    File.write!(path, "#!#{System.find_executable("python3")}\n" <> @hello <> body)
+    path
+  end
+
+  defp bytes(term),
+    do: inspect(term |> :erlang.term_to_binary() |> :binary.bin_to_list(), limit: 9999)
+
+  defp hello(version) do
+    bytes({:hello, %{protocol: version, version: "9", os_pid: 1, capabilities: []}})
+  end
+
+  if System.find_executable("python3") == nil do
+    @moduletag skip: "python3 is needed for a program that says a wrong hello"
+  end
+
+  test "one that speaks another version of the protocol is EPROTO, at once" do
+    body = "connection.sendmsg([bytes(#{hello(2)})], rights)\nsys.stdin.read()\n"
+    call = call(python(body), timeout: 5_000)
+    assert call.error.errno == :eproto
+    assert [line] = call.lines
+    assert line =~ "version 2"
+  end
+
+  test "one that says something else than hello is EPROTO" do
+    body = "connection.sendmsg([b'good day'], rights)\nsys.stdin.read()\n"
+    call = call(python(body), timeout: 5_000)
+    assert call.error.errno == :eproto
+  end
+
+  test "one that says hello with no pair is EPROTO" do
+    body = "connection.send(bytes(#{hello(1)}))\nsys.stdin.read()\n"
+    call = call(python(body), timeout: 5_000)
+    assert call.error.errno == :eproto
+  end
+
+  test "one that says hello from another process is not believed" do
+    # The child connects; the process that was started does not.
+    body = """
+    if os.fork() == 0:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(address)
+        connection.sendmsg([bytes(#{hello(1)})], rights)
+    else:
+        sys.stdin.read()
+    """
+
+    path = python(body)
+    # The connection is made by the child alone.
+    File.write!(
+      path,
+      path |> File.read!() |> String.replace("\nconnection.connect(address)", "", global: false)
+    )
+
+    call = call(path)
+    assert call.error.errno == :etimedout
+  end
+
+  test "one that says hello and then rubbish is replaced, and its caller gets an error" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    sys.stdin.buffer.read(4)
+    os.write(1, b"oh dear, oh dear")
+    sys.stdin.read()
+    """
+
+    call = call(python(body), timeout: 5_000)
+    assert call.error.errno == :eproto
+    assert hd(call.lines) =~ "right file"
+  end
+
+  test "one that answers what can't be understood gives an error, and is kept" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    frame = sys.stdin.buffer.read(length)
+    answer = frame[:14] + bytes([119, 9]) + b"zyxwvutsr"
+    os.write(1, len(answer).to_bytes(4, "big") + answer)
+    sys.stdin.read()
+    """
+
+    server = start_server(executable: python(body))
+
+    assert {:error, %Error{stage: :port, errno: :eproto}} =
+             Port.open("/proc/self/ns/net", :route, server: server)
+
+    assert :sys.get_state(server).program != nil
+    assert_raise ArgumentError, fn -> String.to_existing_atom("zyxwvut" <> "sr") end
+  end
+
+  test "descriptors and frames that nobody asked for are closed and dropped" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    def say(term, fds):
+        ours.sendmsg([term], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    frame = sys.stdin.buffer.read(length)
+    say(bytes(#{bytes({999, :ok})}), [0, 1, 2])
+    say(b"rubbish", [0])
+    unknown = bytes(#{bytes({:good, :day})})
+    os.write(1, len(unknown).to_bytes(4, "big") + unknown)
+    say(frame[:14] + bytes([119, 2]) + b"ok", [0, 1, 2, 0])
+    sys.stdin.read()
+    """
+
+    server = start_server(executable: python(body))
+
+    # What comes is no netlink socket, but it is what was answered. That descriptors are closed again is
+    # checked when the test is over, as always.
+    log =
+      capture_log(fn ->
+        {:ok, socket} = Port.open("/proc/self/ns/net", :route, server: server)
+        :ok = :socket.close(socket)
+      end)
+
+    assert log =~ "answered a request that was never made"
+    assert log =~ "no reply, dropped"
+    assert log =~ "more descriptors than were asked for"
+    assert Descriptors.settle(server) == 0
+  end
+
+  test "one that sends nothing but what can't be understood is replaced, and doesn't flood the log" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    unknown = bytes(#{bytes({:good, :day})})
+    try:
+        while True:
+            os.write(1, len(unknown).to_bytes(4, "big") + unknown)
+    except OSError:
+        pass
+    """
+
+    call = call(python(body), timeout: 5_000)
+    assert call.error.errno == :eproto
+    assert length(call.lines) < 100
+  end
+
+  test "a launcher that isn't there is ENOENT" do
+    call = call("/there/is/none", launcher: ["lnp-no-such-launcher", "-n"])
+    assert call.error.errno == :enoent
+    assert [line] = call.lines
+    assert line =~ "lnp-no-such-launcher"
+  end
+
+  describe "one that fails again and again" do
+    test "is started less and less often, calls fail at once, and the server lives" do
+      count = Path.join(Fixture.directory(), "count")
+      path = Fixture.script("echo started >> #{count}\nexit 1\n")
+      server = start_server(executable: path)
+      pid = Process.whereis(server)
+      deadline = System.monotonic_time(:millisecond) + 1_500
+
+      {calls, slowest} = hammer(server, deadline, 0, 0)
+      starts = count |> File.read!() |> String.split("\n", trim: true) |> length()
+      assert calls > 1_000
+      assert slowest < 1_000
+      # At 0, 0, 50, 150, 350, 750 and 1,550 ms, or later.
+      assert starts in 3..8
+      assert Process.whereis(server) == pid
+    end
+
+    defp hammer(server, deadline, calls, slowest) do
+      if System.monotonic_time(:millisecond) > deadline do
+        {calls, slowest}
+      else
+        {time, result} = timed(fn -> Port.open("/proc/self/ns/net", :route, server: server) end)
+        assert {:error, %Error{stage: :port, errno: :epipe}} = result
+        hammer(server, deadline, calls + 1, max(slowest, time))
+      end
+    end
+
+    test "heals by itself when the program does" do
+      path = Fixture.script("exit 1\n")
+      server = start_server(executable: path)
+      for _number <- 1..50, do: {:error, _error} = Port.info(server)
+
+      # In its place, in one step, the real one.
+      {:ok, _copied} = File.copy(Port.Executable.default(), path <> ".new")
+      File.chmod!(path <> ".new", 0o755)
+      File.rename!(path <> ".new", path)
+
+      assert %{program: %{protocol: 1}} = until_ok(fn -> Port.info(server) end)
+      namespace = Namespace.create()
+      {:ok, socket} = Port.open(namespace.path, :route, server: server)
+      Namespace.assert_inside(socket, namespace)
+    end
+
+    defp until_ok(fun, deadline \\ System.monotonic_time(:millisecond) + 3_000) do
+      case fun.() do
+        {:ok, result} ->
+          result
+
+        {:error, error} ->
+          assert System.monotonic_time(:millisecond) < deadline, Exception.message(error)
+          until_ok(fun, deadline)
+      end
+    end
+  end
+end
