@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn paths_in_strings() {
-        assert_eq!(complete("{open_in_netns, <<\"/proc/self/n").0, 20);
+        assert_eq!(complete("{open_in_netns, <<\"/proc/self/n").0, 19);
         assert_eq!(complete("{open_in_netns, <<\"/proc/self/ns/ne").1, ["/proc/self/ns/net"]);
         assert!(complete("\"/proc/self/").1.contains(&"/proc/self/ns/".to_owned()));
         assert!(complete("\"/proc/self/ns/net\", ").1.is_empty());

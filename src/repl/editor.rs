@@ -78,10 +78,9 @@ impl LineEditor {
                 Err(error) => return Err(io::Error::other(error)),
             }
         };
-        if !line.trim().is_empty()
-            && self.editor.add_history_entry(line.as_str()).unwrap_or(false)
-            && let Some(file) = &self.history
-        {
+        let kept = !line.trim().is_empty()
+            && self.editor.add_history_entry(line.as_str()).unwrap_or(false);
+        if let (true, Some(file)) = (kept, &self.history) {
             // A session without a history is better than none.
             let _ = self.editor.append_history(file);
         }

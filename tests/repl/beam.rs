@@ -29,7 +29,7 @@ fn a_beam_and_the_repl_read_each_other() {
         assert_eq!(rest.len(), 5);
         for (n, text) in rest.iter().enumerate() {
             let notation = if n < 3 { Notation::Erlang } else { Notation::Elixir };
-            let text = str::from_utf8(text).unwrap();
+            let text = std::str::from_utf8(text).unwrap();
             match parse_as(text, notation) {
                 Ok(read) if same(&read, &term) => {}
                 Ok(read) => wrong.push(format!("{text} is read as {}", print(&read, notation))),

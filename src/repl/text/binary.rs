@@ -129,20 +129,20 @@ impl Bits {
             value += modulus;
         }
         let (_, whole) = value.to_bytes_be();
-        if self.tail == 0 && size.is_multiple_of(8) {
-            let zeros = (size / 8).saturating_sub(whole.len());
+        let (bytes, odd) = (size / 8, size % 8);
+        if self.tail == 0 && odd == 0 {
+            let zeros = bytes.saturating_sub(whole.len());
             self.bytes.extend(std::iter::repeat_n(0, zeros));
-            self.bytes.extend(&whole[whole.len().saturating_sub(size / 8)..]);
+            self.bytes.extend(&whole[whole.len().saturating_sub(bytes)..]);
             return;
         }
         for bit in (0..size).rev() {
             if self.tail == 0 {
                 self.bytes.push(0);
             }
-            if let Some(last) = self.bytes.last_mut()
-                && value.bit(bit as u64)
-            {
-                *last |= 0x80 >> self.tail;
+            let mask = if value.bit(bit as u64) { 0x80 >> self.tail } else { 0 };
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= mask;
             }
             self.tail = (self.tail + 1) % 8;
         }

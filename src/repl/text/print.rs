@@ -120,9 +120,8 @@ impl Printer<'_> {
             Term::FixInteger(n) => u32::try_from(n.value).ok(),
             _ => None,
         };
-        if let Some(codes) = elements.iter().map(code).collect::<Option<Vec<u32>>>()
-            && self.characters(&codes)
-        {
+        let codes: Option<Vec<u32>> = elements.iter().map(code).collect();
+        if codes.is_some_and(|codes| self.characters(&codes)) {
             return;
         }
         self.push("[");
@@ -224,7 +223,7 @@ impl Printer<'_> {
     }
 
     fn binary(&mut self, bytes: &[u8]) {
-        let text = str::from_utf8(bytes).ok().filter(|text| text.chars().all(printable));
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(printable));
         match text {
             Some("") if self.erlang() => self.push("<<>>"),
             Some(text) if self.erlang() => {
