@@ -81,6 +81,8 @@ enum Layout {
     Float,
     /// A length in this many bytes, then that many bytes of content.
     Bytes(usize),
+    /// A length in four bytes, how many bits of the last byte count, then that many bytes.
+    Bits,
     /// A length in this many bytes, a sign byte, then that many bytes, lowest first.
     Big(usize),
     /// A count in this many bytes, then that many times so many terms, and so many more.
@@ -95,7 +97,7 @@ fn tag(byte: u8) -> Option<(&'static str, Layout)> {
     let terms = |width, each, more| Layout::Terms { width, each, more };
     Some(match byte {
         70 => ("NEW_FLOAT", Layout::Float),
-        77 => ("BIT_BINARY", Layout::Opaque),
+        77 => ("BIT_BINARY", Layout::Bits),
         80 => ("COMPRESSED", Layout::Opaque),
         82 => ("ATOM_CACHE_REF", Layout::Unsigned(1)),
         88 => ("NEW_PID", Layout::Opaque),
@@ -129,6 +131,9 @@ fn tag(byte: u8) -> Option<(&'static str, Layout)> {
         _ => return None,
     })
 }
+
+/// What a byte means, in words.
+type Words<'w> = &'w dyn Fn(u64) -> String;
 
 struct View<'a> {
     bytes: &'a [u8],
@@ -178,8 +183,20 @@ impl<'a> View<'a> {
             Layout::Float => self.number(name, 8, |bytes| {
                 format!("{:?}", bytes.try_into().map_or(0.0, f64::from_be_bytes))
             }),
-            Layout::Bytes(width) => self.content(name, width, 0),
-            Layout::Big(width) => self.content(name, width, 1),
+            Layout::Bytes(width) => self.content(name, width, None),
+            Layout::Bits => self.content(
+                name,
+                4,
+                Some(&|bits| format!(", of the last {}", counted(bits, "bit"))),
+            ),
+            Layout::Big(width) => {
+                let sign = |sign| match sign {
+                    0 => ", positive".to_owned(),
+                    1 => ", negative".to_owned(),
+                    _ => ", with a strange sign".to_owned(),
+                };
+                self.content(name, width, Some(&sign))
+            }
             Layout::Terms { width, each, more } => {
                 let Some(count) = self.head(name, width, 0) else {
                     return false;
@@ -226,18 +243,15 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A length and a content; `extra` bytes of sign between them.
-    fn content(&mut self, name: &str, width: usize, extra: usize) -> bool {
+    /// A length and a content; between them maybe a byte, which is told in words.
+    fn content(&mut self, name: &str, width: usize, between: Option<Words<'_>>) -> bool {
+        let extra = usize::from(between.is_some());
         let Some(length) = self.head(name, width, extra) else {
             return false;
         };
-        let sign = match (extra, self.bytes.get(self.at + 1 + width)) {
-            (1, Some(0)) => ", positive",
-            (1, Some(1)) => ", negative",
-            (1, _) => ", with a strange sign",
-            _ => "",
-        };
-        self.row(1 + width + extra, &format!("{name}, {}{sign}", counted(length, "byte")));
+        let byte = self.bytes.get(self.at + 1 + width).copied().unwrap_or_default();
+        let words = between.map_or(String::new(), |words| words(byte.into()));
+        self.row(1 + width + extra, &format!("{name}, {}{words}", counted(length, "byte")));
         let left = self.bytes.len() - self.at;
         let short = usize::try_from(length).map_or(true, |length| length > left);
         let length = if short { left } else { usize::try_from(length).unwrap_or(left) };
@@ -353,6 +367,14 @@ mod tests {
         assert_eq!(
             notes(&[131, 108, 255, 255, 255, 255]),
             ["version 131", "LIST, 4294967295 elements"]
+        );
+        assert_eq!(
+            notes(&[131, 77, 0, 0, 0, 1, 3, 0xa0]),
+            ["version 131", "BIT_BINARY, 1 byte, of the last 3 bits", "|.|"]
+        );
+        assert_eq!(
+            notes(&[131, 110, 1, 1, 65]),
+            ["version 131", "SMALL_BIG, 1 byte, negative", "|A|"]
         );
         assert_eq!(notes(&[131, 106, 0]), ["version 131", "NIL", "after the term"]);
     }
