@@ -49,10 +49,13 @@ impl Args {
             env::current_exe().ok()?.parent().map(|directory| directory.join("linx-netlink-port"))
         };
         let launcher = self.launcher.iter().flat_map(|launcher| launcher.split_whitespace());
+        // Someone may have to type a password.
+        let timeout = Duration::from_secs(if self.launcher.is_some() { 60 } else { 10 });
         let executable = self.executable.clone().or_else(beside);
         Start {
             launcher: launcher.map(OsString::from).collect(),
             arguments: self.arguments.clone(),
+            timeout,
             ..Start::new(executable.unwrap_or_else(|| "linx-netlink-port".into()))
         }
     }

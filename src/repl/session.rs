@@ -19,6 +19,9 @@ use super::program::{Program, Wait};
 use super::text::{self, Fault, Notation};
 use super::{answer, command, etf, hexview, kernel};
 
+/// The most characters of a line that a fault is shown with.
+const WIDEST: usize = 120;
+
 /// What became of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -124,8 +127,7 @@ impl Session {
 
     /// Shows where a line is at fault.
     fn fault(&mut self, line: &str, fault: &Fault) -> Outcome {
-        let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.out.fault(format_args!("{shown}\n{:>1$}\n{fault}", "^", fault.column));
+        self.out.fault(format_args!("{}\n{fault}", pointed_at(line, fault.column)));
         Outcome::Failed
     }
 
@@ -283,6 +285,14 @@ impl Session {
     }
 }
 
+/// A line, and below it a mark at one of its columns. Of a long line, the part around it.
+fn pointed_at(line: &str, column: usize) -> String {
+    let from = if column > WIDEST { column - WIDEST / 2 } else { 0 };
+    let part = line.chars().skip(from).take(WIDEST);
+    let part: String = part.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{part}\n{:>1$}", "^", column - from)
+}
+
 /// Whether a line is a comment, in either notation.
 fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
@@ -319,6 +329,15 @@ mod tests {
         for line in ["%{a: 1}", "#{a => 1}", "{a} % b"] {
             assert!(!is_comment(line), "{line}");
         }
+    }
+
+    #[test]
+    fn the_mark_is_below_its_column() {
+        assert_eq!(pointed_at("a\tb", 3), "a b\n  ^");
+        let line = format!("{}!{}", "a".repeat(999), "b".repeat(999));
+        let shown = pointed_at(&line, 1000);
+        let (part, mark) = shown.split_once('\n').unwrap();
+        assert_eq!((part.len(), part.find('!')), (WIDEST, mark.find('^')));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Every example in `docs/REPL.md` is run. Its namespace is another one here,
+//! Every example in `docs/REPL.md` is run, and every session in `README.md`. Its namespace is another one here,
 //! and numbers of three digits and more, and times, differ from run to run.
 
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::support::{Namespace, REPL};
 use crate::terminal::{PROMPT, Terminal};
 
-/// The text of the blocks that are in this language.
-fn blocks(language: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/REPL.md");
-    let text = std::fs::read_to_string(path).unwrap();
+/// The text of a page's blocks that are in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = std::fs::read_to_string(path).unwrap_or_default();
     let fence = format!("```{language}\n");
     let blocks = text.split(&fence).skip(1);
     blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
@@ -71,9 +71,9 @@ fn check(typed: &str, expected: &str, printed: &str) {
 
 #[test]
 fn the_sessions() {
-    let blocks = blocks("linx");
-    assert!(blocks.len() >= 2);
-    for block in blocks {
+    let page = blocks("docs/REPL.md", "linx");
+    assert!(page.len() >= 2);
+    for block in page.into_iter().chain(blocks("README.md", "linx")) {
         let namespace = Namespace::new();
         let mut terminal = Terminal::new(&[]);
         terminal.expect(PROMPT);
@@ -95,7 +95,9 @@ fn the_command_lines() {
     let beside = Path::new(REPL).parent().unwrap();
     let path = format!("{}:{}", beside.display(), std::env::var("PATH").unwrap());
     let mut count = 0;
-    for (typed, expected) in blocks("console").iter().flat_map(|block| examples(block, "$ ")) {
+    for (typed, expected) in
+        blocks("docs/REPL.md", "console").iter().flat_map(|block| examples(block, "$ "))
+    {
         if typed == "script/repl" {
             // Building and setting up is another test's; that it is there is this one's.
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(&typed);
