@@ -242,6 +242,32 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert Descriptors.settle(server) == 0
   end
 
+  test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    def request():
+        length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+        return sys.stdin.buffer.read(length)
+    ours.send(request()[:14] + bytes([119, 2]) + b"ok")
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).fileno()
+    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink]))
+    ours.sendmsg([request()[:14] + bytes(#{bytes({:ok, [:ok, :ok, :ok]})})[1:]], [fds])
+    sys.stdin.read()
+    """
+
+    server = start_server(executable: python(body))
+
+    assert {:error, %Error{stage: :port, errno: :emfile}} =
+             Port.open("/proc/self/ns/net", :route, server: server)
+
+    assert {:ok,
+            [{:ok, socket}, {:error, %Error{errno: :emfile}}, {:error, %Error{errno: :emfile}}]} =
+             Port.open_many(List.duplicate({"/proc/self/ns/net", :route}, 3), server: server)
+
+    :ok = :socket.close(socket)
+    assert Descriptors.settle(server) == 0
+  end
+
   test "one that sends nothing but what can't be understood is replaced, and doesn't flood the log" do
     body = """
     connection.sendmsg([bytes(#{hello(1)})], rights)
