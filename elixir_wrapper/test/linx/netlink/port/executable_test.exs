@@ -242,6 +242,21 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert Descriptors.settle(server) == 0
   end
 
+  test "one that dies of a request is sent it twice, not more, and its caller gets an error" do
+    log = Path.join(Fixture.directory(), "requests")
+
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    sys.stdin.buffer.read(length)
+    open("#{log}", "a").write("request\\n")
+    """
+
+    call = call(python(body), timeout: 10_000)
+    assert call.error.errno == :epipe
+    assert File.read!(log) == "request\nrequest\n"
+  end
+
   test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
     body = """
     connection.sendmsg([bytes(#{hello(1)})], rights)
@@ -249,8 +264,8 @@ defmodule Linx.Netlink.Port.ExecutableTest do
         length = int.from_bytes(sys.stdin.buffer.read(4), "big")
         return sys.stdin.buffer.read(length)
     ours.send(request()[:14] + bytes([119, 2]) + b"ok")
-    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).fileno()
-    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink]))
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink.fileno()]))
     ours.sendmsg([request()[:14] + bytes(#{bytes({:ok, [:ok, :ok, :ok]})})[1:]], [fds])
     sys.stdin.read()
     """

@@ -66,24 +66,6 @@ defmodule Linx.Netlink.Port.FaultTest do
       assert os_pid(server) != os_pid
     end
 
-    test "requests that were sent twice are not sent again", context do
-      server = start_server()
-      first = os_pid(server)
-      signal(first, :STOP)
-      callers = start_callers(4, server, context.namespace)
-      await_in_flight(server, 4)
-
-      # The next one is stopped too, before it can say hello: what it gets, it has when it goes on.
-      stopped = Fixture.script("kill -STOP $$\nexec #{Port.Executable.default()} \"$@\"\n")
-      :sys.replace_state(server, &put_in(&1.settings.executable, stopped))
-      signal(first, :KILL)
-      second = await_program(server, first)
-      signal(second, :KILL)
-      third = await_program(server, second)
-      signal(third, :KILL)
-      assert Enum.all?(results(callers), &(&1 == {:error, :epipe}))
-    end
-
     test "while 64 callers open sockets as fast as they can, every call has an answer in time",
          context do
       server = start_server(timeout: 2_000)
@@ -169,7 +151,7 @@ defmodule Linx.Netlink.Port.FaultTest do
             end)
 
           assert {:error, %Error{stage: :port, errno: :etimedout}} = result
-          assert time in 200..700
+          assert time in 195..700
 
           # This one is in flight when the first one's time is up. It gets its socket from the next one.
           assert {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
@@ -316,13 +298,5 @@ defmodule Linx.Netlink.Port.FaultTest do
     signal(os_pid, :CONT)
     assert Enum.all?(results(callers), &(&1 in [:ok, {:error, :eagain}]))
     assert [:ok] = 1 |> start_callers(server, context.namespace) |> results()
-  end
-
-  # The port program that the server has started after another one.
-  defp await_program(server, previous) do
-    case :sys.get_state(server) do
-      %{program: %{process: %{pid: pid}}} when pid != previous -> pid
-      _not_yet -> await_program(server, previous)
-    end
   end
 end
