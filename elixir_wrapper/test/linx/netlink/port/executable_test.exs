@@ -79,13 +79,13 @@ defmodule Linx.Netlink.Port.ExecutableTest do
   end
 
   test "one that prints rubbish without end is EPROTO, and killed" do
-    call = call(Fixture.script("exec yes\n"))
+    call = call(Fixture.script("exec yes 2>/dev/null\n"))
     assert call.error.errno == :eproto
     assert call.time < @timeout
   end
 
   test "one that prints what would be a frame of zeros is no danger" do
-    call = call(Fixture.script("exec cat /dev/zero\n"))
+    call = call(Fixture.script("exec cat /dev/zero 2>/dev/null\n"))
     assert call.error.errno == :eproto
     assert call.time < @timeout
   end
