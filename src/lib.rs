@@ -9,10 +9,11 @@
 //! | [`wire`] | bytes to requests, replies to bytes |
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`netlink`] | opens a netlink socket and sets it up |
+//! | [`rootless`] | where the program may not enter: the same through a child process |
 //! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
-//! `serve` uses `wire`, `netns`, `netlink` and `handover`; these know of each other only the
-//! vocabulary of `wire`, which knows nobody.
+//! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`; `rootless` uses `netns` and
+//! `netlink`; beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
@@ -27,5 +28,6 @@ pub mod netlink;
 pub mod netns;
 #[cfg(feature = "repl")]
 pub mod repl;
+pub mod rootless;
 pub mod serve;
 pub mod wire;

@@ -41,9 +41,10 @@ fn serve(settings: &Settings) -> Box<dyn Error> {
 
 fn meet(settings: &Settings) -> Result<Server, Box<dyn Error>> {
     confine::raise_descriptor_limit()?;
-    let capabilities = confine::keep_used()?;
+    // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
     let (pair, client_end) = Pair::new()?;
+    let capabilities = confine::keep_used()?;
     let server = Server::new(pair, capabilities, settings.max_in_flight)?;
     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
     Ok(server)

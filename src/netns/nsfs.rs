@@ -5,10 +5,11 @@
 use nix::errno::Errno;
 use nix::libc::CLONE_NEWNET;
 use nix::{ioctl_none_bad, request_code_none};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 const NSIO: u8 = 0xb7;
 
+ioctl_none_bad!(ns_get_userns, request_code_none!(NSIO, 0x1));
 ioctl_none_bad!(ns_get_nstype, request_code_none!(NSIO, 0x3));
 
 /// Whether `file`, open for reading on nsfs, is a network namespace and no other kind.
@@ -17,4 +18,11 @@ pub fn is_network_namespace(file: impl AsFd) -> Result<bool, Errno> {
     // argument and writes nothing.
     let kind = unsafe { ns_get_nstype(file.as_fd().as_raw_fd()) }?;
     Ok(kind == CLONE_NEWNET)
+}
+
+/// The user namespace that owns the namespace `file`. `EPERM` if it is outside the program's own.
+pub fn owner(file: impl AsFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: the descriptor is open as long as it is borrowed. NS_GET_USERNS takes no argument
+    // and returns a new descriptor, which nobody else knows of.
+    unsafe { ns_get_userns(file.as_fd().as_raw_fd()).map(|owner| OwnedFd::from_raw_fd(owner)) }
 }

@@ -118,17 +118,14 @@ defmodule Linx.Netlink.Port.Program do
   end
 
   @doc """
-  Ends it, by ending its input; with `:kill` also if it doesn't care.
-
-  A process that is killed by its id is the one that was started, or none.
+  Ends it: by ending its input, and by a signal in case that it doesn't care, or is stopped.
   """
-  @spec stop(t(), :kill | :gently) :: :ok
-  def stop(%__MODULE__{} = program, manner) do
+  @spec stop(t()) :: :ok
+  def stop(%__MODULE__{} = program) do
     close_port(program.port)
     Rendezvous.close(program.rendezvous)
     if program.pair, do: :socket.close(program.pair)
-    if manner == :kill, do: OSProcess.kill(Enum.uniq([program.process, program.peer]))
-    :ok
+    OSProcess.kill(Enum.uniq([program.process, program.peer]))
   end
 
   @doc "The port program's path, in words."

@@ -150,10 +150,7 @@ defmodule Linx.Netlink.Port.Server do
   @impl true
   def terminate(_reason, %{program: nil}), do: :ok
 
-  def terminate(_reason, state) do
-    # One that never said hello may not know what the end of its input means.
-    Program.stop(state.program, if(up?(state), do: :gently, else: :kill))
-  end
+  def terminate(_reason, state), do: Program.stop(state.program)
 
   ## The port program: down, starting, up
 
@@ -183,11 +180,11 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # Every way in which a port program comes to an end leads through here.
-  defp down(state, code, text, manner) do
+  defp down(state, code, text) do
     was_up? = up?(state)
     rest = if was_up?, do: Program.rest(state.program), else: []
     state = events(state, rest)
-    Program.stop(state.program, manner)
+    Program.stop(state.program)
     Logger.error(text <> in_flight(state))
 
     if was_up? do
@@ -325,7 +322,7 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # It may not have ended: it may be something else that prints, or be stopped.
-  defp event(state, {:down, code, text}), do: down(state, code, text, :kill)
+  defp event(state, {:down, code, text}), do: down(state, code, text)
 
   defp late(state, id, fds) do
     Closer.close(state.closer, fds)
@@ -462,13 +459,13 @@ defmodule Linx.Netlink.Port.Server do
     text =
       "#{Program.describe(state.program)} did not say hello within #{state.settings.timeout} ms"
 
-    down(state, @etimedout, text <> "; is it the right file?", :kill)
+    down(state, @etimedout, text <> "; is it the right file?")
   end
 
   defp give_up_start(state, _now), do: state
 
   defp give_up_end(%{ending: {time, code, text}} = state, now) when time <= now do
-    down(state, code, "#{Program.describe(state.program)} #{text}", :kill)
+    down(state, code, "#{Program.describe(state.program)} #{text}")
   end
 
   defp give_up_end(state, _now), do: state
@@ -505,7 +502,7 @@ defmodule Linx.Netlink.Port.Server do
     text =
       "#{Program.describe(state.program)} does not answer any more; it is killed and replaced"
 
-    down(state, @etimedout, text, :kill)
+    down(state, @etimedout, text)
   end
 
   defp retry_start(%{program: nil} = state, _now), do: restart(state)
