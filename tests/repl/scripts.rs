@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Directory, Namespace, REPL, await_death, run, script};
+use crate::support::{Directory, Namespace, REPL, await_death, copy_program, run, script};
 
 #[test]
 fn answers_and_nothing_else() {
@@ -168,7 +168,7 @@ fn another_executable_and_a_launcher() {
     let executable = env!("CARGO_BIN_EXE_linx-netlink-port");
     let directory = Directory::new();
     let copy = directory.path().join("another name");
-    std::fs::copy(executable, &copy).unwrap();
+    copy_program(executable, &copy);
     let copy = copy.to_str().unwrap();
     let launcher = "env LINX_NETLINK_TEST=1 nice -n 5";
     let arguments = ["--executable", copy, "--launcher", launcher, "-e", "info"];
@@ -187,11 +187,11 @@ fn a_user_without_privileges_sees_the_cookie() {
     // A port program that may enter namespaces, and a REPL that may do nothing.
     let directory = Directory::new();
     let program = directory.path().join("linx-netlink-port");
-    std::fs::copy(env!("CARGO_BIN_EXE_linx-netlink-port"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_linx-netlink-port"), &program);
     let program = program.to_str().unwrap();
     run("setcap", &["cap_sys_admin,cap_net_admin+ep", program]);
     let repl = directory.path().join("repl");
-    std::fs::copy(REPL, &repl).unwrap();
+    copy_program(REPL, &repl);
     for (path, mode) in [(directory.path(), 0o755), (program.as_ref(), 0o755), (&repl, 0o755)] {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

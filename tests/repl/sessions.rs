@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Directory, Namespace, await_death};
+use crate::support::{Directory, Namespace, await_death, stop, unique};
 use crate::terminal::{CTRL_C, CTRL_D, PROMPT, Terminal, UP};
 
 /// A session that has come to its first prompt, and the port program's process.
@@ -112,14 +112,15 @@ fn without_a_state_directory_it_is_below_home() {
 
 #[test]
 fn tab_completes_commands_namespaces_and_paths() {
-    let namespace = Namespace::new();
+    // No other name begins like this one.
+    let namespace = Namespace::named(format!("{}-tab", unique("ns")));
     let (mut terminal, _) = session();
     terminal.keys(":wat\t");
     terminal.expect(":watch");
     terminal.keys(CTRL_C);
     terminal.expect(PROMPT);
 
-    let (begin, _) = namespace.name.split_at(namespace.name.len() - 1);
+    let begin = namespace.name.strip_suffix("ab").unwrap();
     terminal.keys(&format!("{{open_in_n\t, <<\"{begin}\t\">>, 0}}"));
     terminal.expect(&format!("{{open_in_netns, <<\"{}\">>, 0}}", namespace.path()));
     terminal.keys("\r");
@@ -157,7 +158,7 @@ fn link_events_are_shown_as_they_come() {
 #[test]
 fn ctrl_c_ends_the_wait_and_the_answer_comes_late() {
     let (mut terminal, pid) = session();
-    kill(pid, Signal::SIGSTOP).unwrap();
+    stop(pid);
     terminal.keys("{31,info}\r");
     terminal.expect("{31,info}");
     terminal.expect("\n");
@@ -174,7 +175,7 @@ fn ctrl_c_ends_the_wait_and_the_answer_comes_late() {
 fn an_answer_may_take_too_long() {
     let mut terminal = Terminal::new(&["--timeout", "0.2"]);
     let pid = begin(&mut terminal);
-    kill(pid, Signal::SIGSTOP).unwrap();
+    stop(pid);
     assert!(terminal.line("{31,info}").starts_with("no answer in 200ms"));
     kill(pid, Signal::SIGCONT).unwrap();
 }
@@ -198,7 +199,7 @@ fn a_port_program_that_dies_is_mourned_and_replaced() {
 
     // In the middle of a request, too.
     let new = Pid::from_raw(new.parse().unwrap());
-    kill(new, Signal::SIGSTOP).unwrap();
+    stop(new);
     terminal.keys("{50,info}\r");
     terminal.expect("{50,info}");
     terminal.expect("\n");

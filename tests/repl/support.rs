@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long anything may take before the test fails.
@@ -34,7 +35,11 @@ pub struct Namespace {
 
 impl Namespace {
     pub fn new() -> Self {
-        let namespace = Self { name: unique("ns") };
+        Self::named(unique("ns"))
+    }
+
+    pub fn named(name: String) -> Self {
+        let namespace = Self { name };
         run("ip", &["netns", "add", &namespace.name]);
         namespace
     }
@@ -82,6 +87,12 @@ impl Drop for Directory {
     }
 }
 
+/// Copies a program. In a process of its own: a file that is open for writing anywhere can't be
+/// run, and here other tests start processes all the time, which inherit for a moment what is open.
+pub fn copy_program(from: &str, to: &Path) {
+    run("cp", &[from, to.to_str().unwrap()]);
+}
+
 /// Runs the REPL without a terminal: status, stdout and stderr.
 pub fn script(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     use std::io::Write;
@@ -102,15 +113,30 @@ pub fn script(arguments: &[&str], input: &str) -> (Option<i32>, String, String) 
 
 /// Waits until a process that was killed has gone as far as it can without its parent.
 pub fn await_death(pid: Pid) {
-    let deadline = Instant::now() + BOUND;
     // The first thread may be gone while others still hold the pipes.
-    let dead = || {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
-        status.is_ok_and(|status| status.contains(") Z ")) && threads == 1
+    await_threads(pid, |states| states == ['Z']);
+}
+
+/// Stops a process, all of its threads.
+pub fn stop(pid: Pid) {
+    kill(pid, Signal::SIGSTOP).unwrap();
+    await_threads(pid, |states| states.iter().all(|state| *state == 'T'));
+}
+
+/// Waits until the states of a process's threads are such.
+fn await_threads(pid: Pid, wanted: impl Fn(&[char]) -> bool) {
+    let deadline = Instant::now() + BOUND;
+    let states = || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let state = |thread: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+            stat.rsplit_once(") ")?.1.chars().next()
+        };
+        // A thread that ends meanwhile has no state any more.
+        threads.filter_map(|thread| state(thread.ok()?)).collect::<Vec<char>>()
     };
-    while !dead() {
-        assert!(Instant::now() < deadline, "{pid} lives");
+    while !wanted(&states()) {
+        assert!(Instant::now() < deadline, "the threads of {pid} are {:?}", states());
         std::thread::yield_now();
     }
 }

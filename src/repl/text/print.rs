@@ -316,7 +316,8 @@ fn pair(term: &Term) -> Option<(&str, &Term)> {
 }
 
 /// An order for the keys of a map, so that the same map always looks the same:
-/// Erlang's for numbers and atoms, the text's for the rest.
+/// Erlang's for integers, atoms and binaries, the text's for the rest. Within a
+/// rank there is one way to compare, or it would be no order.
 fn order(a: &Term, b: &Term) -> Ordering {
     let rank = |term: &Term| match term {
         Term::FixInteger(_) | Term::BigInteger(_) => 0,
@@ -325,8 +326,9 @@ fn order(a: &Term, b: &Term) -> Ordering {
         Term::Tuple(_) => 3,
         Term::Map(_) => 4,
         Term::List(_) | Term::ByteList(_) | Term::ImproperList(_) => 5,
-        Term::Binary(_) | Term::BitBinary(_) => 6,
-        _ => 7,
+        Term::Binary(_) => 6,
+        Term::BitBinary(_) => 7,
+        _ => 8,
     };
     let integer = |term: &Term| match term {
         Term::FixInteger(n) => Some(BigInt::from(n.value)),
