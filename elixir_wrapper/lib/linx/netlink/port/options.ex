@@ -42,7 +42,7 @@ defmodule Linx.Netlink.Port.Options do
 
     {server, options} = Keyword.pop(options, :server, Linx.Netlink.Port)
     {timeout, options} = Keyword.pop(options, :timeout)
-    if timeout, do: Settings.timeout!(timeout)
+    _ = if timeout, do: Settings.timeout!(timeout)
     {server, timeout, options}
   end
 

@@ -63,14 +63,14 @@ defmodule Linx.Netlink.Port.Wire do
   @doc """
   The frame that makes a request of a command.
 
-      iex> [prefix | command] = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
-      iex> <<length::32, term::binary>> = prefix <> command
+      iex> frame = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
+      iex> <<length::32, term::binary>> = IO.iodata_to_binary(frame)
       iex> {length == byte_size(term), :erlang.binary_to_term(term)}
       {true, {7, :info}}
   """
-  @spec frame(id(), command()) :: nonempty_improper_list(binary(), binary())
+  @spec frame(id(), command()) :: iodata()
   def frame(id, command) do
-    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>> | command]
+    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>>, command]
   end
 
   @doc """
