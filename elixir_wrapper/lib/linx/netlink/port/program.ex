@@ -59,7 +59,7 @@ defmodule Linx.Netlink.Port.Program do
         rendezvous: rendezvous
       }
 
-      # Asks to be told of the connection; seldom, it is there already.
+      # Asks to be told of the connection, or finds that it is there already.
       {program, events} = accept(program)
       {:ok, program, events}
     else

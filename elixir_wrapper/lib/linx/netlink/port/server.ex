@@ -81,7 +81,7 @@ defmodule Linx.Netlink.Port.Server do
     do: GenServer.start_link(__MODULE__, settings, name: name)
 
   @doc """
-  Asks for something and waits for the answer, which comes within the time limit.
+  Asks for something and waits for the answer, which comes by the deadline (`deadline/1`).
 
   There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
   """
@@ -89,17 +89,22 @@ defmodule Linx.Netlink.Port.Server do
           GenServer.server(),
           Requests.expectation(),
           Wire.command(),
-          pos_integer() | nil
+          integer() | nil
         ) :: answer()
-  def request(server, expect, command, timeout) do
-    GenServer.call(server, {expect, command, deadline(timeout)}, :infinity)
+  def request(server, expect, command, deadline) do
+    GenServer.call(server, {expect, command, deadline}, :infinity)
   catch
     :exit, _reason -> {:error, {:port, @epipe}}
   end
 
-  # The clock is the node's, so the time in the server's queue counts too.
-  defp deadline(nil), do: nil
-  defp deadline(timeout), do: now() + timeout
+  @doc """
+  The deadline of a call that may take so many milliseconds from now; `nil` leaves it to the server.
+
+  The clock is the node's, so the time in the server's queue counts too.
+  """
+  @spec deadline(pos_integer() | nil) :: integer() | nil
+  def deadline(nil), do: nil
+  def deadline(timeout), do: now() + timeout
 
   @impl true
   def init(%Settings{} = settings) do
