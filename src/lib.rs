@@ -10,7 +10,7 @@
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`netlink`] | opens a netlink socket and sets it up |
 //!
-//! `serve` uses `wire`, `netns`, `netlink` and `handover`; these know of each other only the
+//! `serve` uses `wire`, `netns`, `netlink` and `handover`, and reports what `confine` did; these know of each other only the
 //! vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]

@@ -1,10 +1,10 @@
 use super::Server;
 use super::admission::{HandingOver, Working};
 use super::input::{End, FrameReader, Input};
+use crate::netlink;
 use crate::wire::{
     Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
 };
-use crate::{netlink, netns};
 use nix::errno::Errno;
 use std::os::fd::OwnedFd;
 
@@ -98,7 +98,7 @@ impl Job {
         let mut outcomes = Vec::new();
         let mut entered = None;
         for entry in &self.entries {
-            outcomes.push(open(entry, &mut entered).map(|socket| sockets.push(socket)));
+            outcomes.push(open(server, entry, &mut entered).map(|socket| sockets.push(socket)));
         }
         let _place: HandingOver = self.place.hand_over();
         answer(server, self.ticket, outcomes, &sockets);
@@ -106,9 +106,14 @@ impl Job {
 }
 
 /// Opens one socket. `entered` is where this thread has been moved to by an earlier entry.
-fn open<'a>(entry: &'a Entry, entered: &mut Option<&'a Netns>) -> Result<OwnedFd, Failure> {
+fn open<'a>(
+    server: &Server,
+    entry: &'a Entry,
+    entered: &mut Option<&'a Netns>,
+) -> Result<OwnedFd, Failure> {
+    server.protocols.check(entry.protocol)?;
     if *entered != Some(&entry.netns) {
-        netns::find(&entry.netns)?.enter()?;
+        server.finder.find(&entry.netns)?.enter()?;
         *entered = Some(&entry.netns);
     }
     netlink::open(entry.protocol, &entry.options)
