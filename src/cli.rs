@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Requests that may be worked on at a time, unless the command line says otherwise.
+/// Requests that may be in flight, unless the command line says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// What `--version` prints.
@@ -22,7 +22,7 @@ Usage: linx-netlink-port --rendezvous PATH [OPTIONS]
 Options:
   --rendezvous PATH    the unix socket (SOCK_SEQPACKET) on which the client listens; a leading @
                        means the abstract namespace
-  --max-in-flight N    requests that are worked on at a time, from 1 to 4096; those beyond fail
+  --max-in-flight N    requests that may be in flight, from 1 to 4096; those beyond fail
                        with {thread, EAGAIN} [default: 256]
   --netns-dir DIR      open only names directly inside DIR, none of them a symbolic link; anything
                        else fails with {open, EACCES}. May be given several times
@@ -42,8 +42,8 @@ the program, 2 for wrong arguments, 3 if the rendezvous can't be reached.
 /// What somebody is told who starts the program by hand.
 pub const BY_HAND: &str = "\
 linx-netlink-port opens netlink sockets in other network namespaces, for a program that starts it.
-It talks a binary protocol on stdin and stdout, so there is little to see when it is run by hand.
-Run linx-netlink-repl to try it, or linx-netlink-port --help to read about its options.
+Usage: linx-netlink-port --rendezvous PATH [OPTIONS], with pipes as stdin and stdout; see --help.
+Run linx-netlink-repl to try it by hand.
 ";
 
 /// What the command line asks for.
@@ -105,10 +105,12 @@ pub enum UsageError {
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UsageError::Unknown(argument) => write!(f, "unknown argument {}", argument.display()),
+            UsageError::Unknown(argument) => {
+                write!(f, "unknown argument {}", argument.to_string_lossy())
+            }
             UsageError::MissingValue(option) => write!(f, "{option} takes a value"),
             UsageError::BadNumber { option, value } => {
-                write!(f, "{option} cannot be {}", value.display())
+                write!(f, "{option} cannot be {}", value.to_string_lossy())
             }
             UsageError::Relative(path) => {
                 write!(f, "--netns-dir takes an absolute path, not {}", path.display())

@@ -48,11 +48,12 @@ fn serve(settings: Settings) -> Box<dyn Error> {
 
 fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     confine::raise_descriptor_limit()?;
+    // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
+    let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
+    let (pair, client_end) = Pair::new()?;
     let ptrace = if settings.ptrace { Ptrace::Keep } else { Ptrace::Drop };
     let privileges = confine::give_up_privileges(ptrace)?;
     let report = confine::Report::new(privileges, settings.seccomp)?;
-    let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
-    let (pair, client_end) = Pair::new()?;
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
@@ -62,7 +63,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     if settings.seccomp {
         confine::restrict_system_calls()?;
     }
-    // Only now that the process is confined does the client come to know of it.
+    // Nothing of the client is read before this.
     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
     Ok(server)
 }

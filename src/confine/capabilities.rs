@@ -5,10 +5,12 @@ use rustix::thread::{
 };
 
 /// The capabilities that the program has a use for, by their names on the wire.
-const USED: [(CapabilitySet, &str); 3] = [
+const USED: [(CapabilitySet, &str); 4] = [
     // To give sockets to clients that change something: the kernel asks for it in the process
     // that opened the socket too. Also for buffers past the limit, and for nfnetlink groups.
     (CapabilitySet::NET_ADMIN, "net_admin"),
+    // For NETLINK_LISTEN_ALL_NSID.
+    (CapabilitySet::NET_BROADCAST, "net_broadcast"),
     // To enter a network namespace.
     (CapabilitySet::SYS_ADMIN, "sys_admin"),
     // To look up the namespaces of other users' processes.

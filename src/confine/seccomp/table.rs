@@ -2,7 +2,7 @@
 
 use super::number::*;
 use super::rule::{Check, Needed, Rule, is, is_but_for, without};
-use crate::netns::NS_GET_NSTYPE;
+use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS};
 use nix::libc;
 
 /// The flags with which pthread_create(3) of glibc starts a thread, in every version.
@@ -77,7 +77,7 @@ pub const RULES: &[Rule] = &[
     always(FACCESSAT2, "netns: why a file that is no namespace could not have been read"),
     only(IOCTL, &[is(1, NS_GET_NSTYPE as i32)], "netns: which kind of namespace a file is"),
     always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
-    only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace, no other kind"),
+    only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),
     // Opening a socket.
     only(
         SOCKET,
@@ -110,6 +110,29 @@ pub const RULES: &[Rule] = &[
         &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)],
         "netlink: sndbuf without CAP_NET_ADMIN",
     ),
+    // Another's user namespace, through a child.
+    only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
+    always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
+    elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
+    only(
+        SOCKETPAIR,
+        &[is(0, libc::AF_UNIX), is(1, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)],
+        "rootless: the way of the socket from the child",
+    ),
+    only(
+        CLONE,
+        &[is(0, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)],
+        "rootless: the child, in no new namespace",
+    ),
+    only(SETNS, &[is(1, libc::CLONE_NEWUSER)], "rootless: refused to all but the child"),
+    only(
+        PRCTL,
+        &[is(0, libc::PR_SET_PDEATHSIG), is(1, libc::SIGKILL)],
+        "rootless: the child ends with its parent",
+    ),
+    always(GETPPID, "rootless: whether the parent ended before that"),
+    always(RECVMSG, "rootless: the socket from the child"),
+    always(WAIT4, "rootless: the end of the child"),
     // Threads.
     always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
     only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),

@@ -1,0 +1,26 @@
+//! Does the program keep the promises of docs/PROTOCOL.md?
+//!
+//! Written from that page alone, as any client is: the tests share nothing
+//! with the program but the wire. They need root, since they make namespaces
+//! and mounts; without it they fail and say so.
+
+mod client;
+mod commands;
+mod etf;
+mod launch;
+mod reply;
+mod scene;
+mod socket;
+mod wire;
+
+mod ending;
+mod errors;
+mod framing;
+mod info;
+mod load;
+mod many;
+mod opening;
+mod options;
+mod stages;
+mod starting;
+mod tags;
