@@ -127,8 +127,11 @@ defmodule Linx.Netlink.Port.Wire do
   @spec vocabulary() :: [atom()]
   def vocabulary do
     ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight
-       max_in_flight badarg protocol_error)a ++ reasons() ++ stages() ++ capabilities()
+       max_in_flight badarg protocol_error)a ++
+      confinement() ++ reasons() ++ stages() ++ capabilities()
   end
+
+  defp confinement, do: ~w(confinement seccomp no_new_privs dumpable bounding_set dropped kept)a
 
   defp reasons do
     ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
