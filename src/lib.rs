@@ -12,8 +12,9 @@
 //! | [`rootless`] | where the program may not enter: the same through a child process |
 //! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
-//! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`; `rootless` uses `netns` and
-//! `netlink`; beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
+//! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`, and reports what `confine` did;
+//! `rootless` uses `netns` and `netlink`; `confine` knows the constants of `netns` that it allows.
+//! Beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]

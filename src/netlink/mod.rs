@@ -1,6 +1,9 @@
 //! Opens a netlink socket in the calling thread's network namespace and sets it up.
 
+mod protocols;
 mod sockopt;
+
+pub use protocols::Protocols;
 
 use crate::wire::{Failure, Options, Stage};
 use nix::sys::socket::{NetlinkAddr, bind};

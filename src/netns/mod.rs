@@ -4,9 +4,11 @@
 //! ends, and ends with its request.
 
 mod find;
+mod lookup;
 mod nsfs;
 
-pub use find::find;
+pub use find::Finder;
+pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS};
 
 use crate::wire::{Failure, Stage};
 use nix::errno::Errno;

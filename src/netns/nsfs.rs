@@ -3,14 +3,20 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
-use nix::libc::CLONE_NEWNET;
+use nix::libc::{CLONE_NEWNET, c_ulong};
 use nix::{ioctl_none_bad, request_code_none};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 const NSIO: u8 = 0xb7;
 
-ioctl_none_bad!(ns_get_userns, request_code_none!(NSIO, 0x1));
-ioctl_none_bad!(ns_get_nstype, request_code_none!(NSIO, 0x3));
+/// The request that tells which user namespace a namespace belongs to.
+pub const NS_GET_USERNS: c_ulong = request_code_none!(NSIO, 0x1);
+
+/// The request that tells which kind of namespace a file is.
+pub const NS_GET_NSTYPE: c_ulong = request_code_none!(NSIO, 0x3);
+
+ioctl_none_bad!(ns_get_userns, NS_GET_USERNS);
+ioctl_none_bad!(ns_get_nstype, NS_GET_NSTYPE);
 
 /// Whether `file`, open for reading on nsfs, is a network namespace and no other kind.
 pub fn is_network_namespace(file: impl AsFd) -> Result<bool, Errno> {

@@ -5,7 +5,7 @@ use crate::netns::NetnsFile;
 use crate::wire::{
     Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
 };
-use crate::{netlink, netns, rootless};
+use crate::{netlink, rootless};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -100,7 +100,7 @@ impl Job {
         let mut outcomes = Vec::new();
         let mut entered = None;
         for entry in &self.entries {
-            outcomes.push(open(entry, &mut entered).map(|socket| sockets.push(socket)));
+            outcomes.push(open(server, entry, &mut entered).map(|socket| sockets.push(socket)));
         }
         self.place.answer();
         answer(server, self.ticket, outcomes, &sockets);
@@ -108,9 +108,14 @@ impl Job {
 }
 
 /// Opens one socket. `entered` is where this thread has been moved to by an earlier entry.
-fn open<'a>(entry: &'a Entry, entered: &mut Option<&'a Netns>) -> Result<OwnedFd, Failure> {
+fn open<'a>(
+    server: &Server,
+    entry: &'a Entry,
+    entered: &mut Option<&'a Netns>,
+) -> Result<OwnedFd, Failure> {
+    server.protocols.check(entry.protocol)?;
     if *entered != Some(&entry.netns) {
-        let file = netns::find(&entry.netns)?;
+        let file = server.finder.find(&entry.netns)?;
         if let Err(refusal) = file.enter() {
             return through_child(&file, entry, refusal);
         }

@@ -58,6 +58,10 @@ pub fn new_atom(name: &str) -> Term {
     Atom::from(name).into()
 }
 
+pub fn new_boolean(value: bool) -> Term {
+    new_atom(if value { "true" } else { "false" })
+}
+
 pub fn new_tuple<const N: usize>(elements: [Term; N]) -> Term {
     Tuple::from(Vec::from(elements)).into()
 }
