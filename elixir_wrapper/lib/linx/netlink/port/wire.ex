@@ -126,7 +126,7 @@ defmodule Linx.Netlink.Port.Wire do
   """
   @spec vocabulary() :: [atom()]
   def vocabulary do
-    ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight
+    ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight userns
        max_in_flight badarg protocol_error)a ++
       confinement() ++ reasons() ++ stages() ++ capabilities()
   end
@@ -137,7 +137,7 @@ defmodule Linx.Netlink.Port.Wire do
     ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
   end
 
-  defp stages, do: ~w(open setns socket setsockopt bind send thread)a
+  defp stages, do: ~w(open setns userns fork socket setsockopt bind send thread)a
 
   defp capabilities do
     ~w(chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable
