@@ -54,6 +54,11 @@ pub const RULES: &[Rule] = &[
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
     always(CLOSE, "everybody who opens something"),
+    elsewhere(
+        FCNTL,
+        &[is(1, libc::F_GETFD)],
+        "std: a build with debug assertions looks whether what it closes is open",
+    ),
     always(GETPID, "serve: the process's id in the hello and in info"),
     elsewhere(
         CLOCK_GETTIME,
@@ -146,13 +151,17 @@ pub const RULES: &[Rule] = &[
     always(EXIT, "glibc: the end of a thread"),
     only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
     only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, glibc: locks"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)], "glibc: locks of malloc(3)"),
+    elsewhere(
+        FUTEX,
+        &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)],
+        "glibc: locks of malloc(3), when two threads come at the same moment",
+    ),
     // Memory, none of it executable.
     only(MMAP, &[without(2, libc::PROT_EXEC)], "glibc: stacks and the heap"),
     only(MPROTECT, &[without(2, libc::PROT_EXEC)], "glibc: guards of stacks; heaps that grow"),
     always(MUNMAP, "glibc: stacks and heaps that are used no more"),
     always(MREMAP, "glibc: realloc(3) of a large block, such as the buffer for a frame"),
-    always(BRK, "glibc: the heap of the main thread"),
+    elsewhere(BRK, &[], "glibc: the heap of the main thread, when it has to grow"),
     only(MADVISE, &[is(2, libc::MADV_DONTNEED)], "glibc: the stack of a thread that ended"),
     elsewhere(MADVISE, &[is(2, GUARD_INSTALL)], "glibc 2.42: guards of stacks"),
     elsewhere(MADVISE, &[is(2, GUARD_REMOVE)], "glibc 2.42: guards of stacks that are used again"),
