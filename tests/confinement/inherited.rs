@@ -1,11 +1,12 @@
 //! What a process inherits from whoever starts it.
 
 use crate::port::{PROGRAM, Port, path, program, words};
+use crate::probe::without_close_range;
 use crate::scene::{Directory, Namespace, cookie};
 use linx_netlink_port::client::Start;
 use std::fs::read_link;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The program behind a piece of shell.
 fn behind(script: &str) -> Port {
@@ -63,14 +64,24 @@ fn standard_streams_that_were_closed_are_not_taken_by_others() {
 }
 
 #[test]
-fn with_stdin_closed_it_ends_instead_of_reading_from_what_comes_next() {
-    let script = "exec \"$@\" <&- >&-";
-    let listener = Start::new("/bin/true");
-    assert!(listener.start().is_err(), "a program that never comes to the rendezvous");
-    let mut child = Command::new("sh");
-    child.args(["-c", script, "sh", PROGRAM, "--rendezvous", "@nobody-listens-here"]);
-    let output = child.stdin(Stdio::null()).output().expect("sh");
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+fn without_any_standard_stream_it_ends_like_any_other_program() {
+    let script = "exec \"$@\" <&- >&- 2>&-";
+    let mut program = Command::new("sh");
+    program.args(["-c", script, "sh", PROGRAM, "--rendezvous", "@nobody-listens-here"]);
+    assert_eq!(program.status().expect("sh").code(), Some(3));
+}
+
+#[test]
+fn a_kernel_without_close_range_closes_one_by_one() {
+    let open = "exec 3</etc/passwd 9</etc/group";
+    let launcher = without_close_range();
+    let launcher = words(&["sh", "-c", &format!("{open}\nexec \"$@\""), "sh"])
+        .into_iter()
+        .chain(launcher)
+        .collect();
+    let mut port = Port::start(&Start { launcher, ..program() });
+    assert!(descriptors(&port).iter().all(|(_, target)| !target.starts_with("/etc")));
+    assert!(port.open(path("/proc/self/ns/net"), 0).is_ok());
 }
 
 #[test]

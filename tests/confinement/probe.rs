@@ -5,7 +5,9 @@
 
 use linx_netlink_port::confine::{end_on_panic, restrict_system_calls};
 use nix::libc;
-use std::os::unix::process::ExitStatusExt;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::{env, hint, thread};
 
@@ -52,6 +54,22 @@ pub fn call(number: i64, arguments: [u64; 6]) -> Outcome {
     probe(&format!("call {number} {}", words.join(" ")))
 }
 
+/// The same under the filter of a program that enters no user namespaces.
+pub fn call_without_userns(number: i64, arguments: [u64; 6]) -> Outcome {
+    let words: Vec<_> = arguments.iter().map(u64::to_string).collect();
+    probe(&format!("call-without-userns {number} {}", words.join(" ")))
+}
+
+/// A launcher that runs the program as on a kernel without close_range(2).
+pub fn without_close_range() -> Vec<OsString> {
+    let test = env::current_exe().expect("this program");
+    let script = format!(
+        "{VARIABLE}=\"exec $*\" exec {} --exact probe::run --ignored --nocapture",
+        test.display()
+    );
+    ["sh", "-c", &script, "sh"].map(OsString::from).to_vec()
+}
+
 /// Does under the filter what `task` names.
 pub fn probe(task: &str) -> Outcome {
     let status = Command::new(env::current_exe().expect("this program"))
@@ -70,14 +88,17 @@ pub fn probe(task: &str) -> Outcome {
 fn run() {
     let task = env::var(VARIABLE).expect("a task");
     end_on_panic();
+    let words: Vec<_> = task.split(' ').collect();
+    if words[0] == "exec" {
+        execute_without_close_range(&words[1..]);
+    }
     // SAFETY: it changes no memory. A probe that hangs ends with SIGALRM.
     unsafe { libc::alarm(LONGEST) };
-    restrict_system_calls().expect("the filter");
-    let words: Vec<_> = task.split(' ').collect();
+    restrict_system_calls(words[0] != "call-without-userns").expect("the filter");
     match words[0] {
-        "call" => make_call(&words[1..]),
+        "call" | "call-without-userns" => make_call(&words[1..]),
         "panic" => panic!("a panic under the filter"),
-        "panic in a thread" => drop(thread::spawn(|| panic!("a panic in a thread")).join()),
+        "panic-in-a-thread" => drop(thread::spawn(|| panic!("a panic in a thread")).join()),
         "overflow" => drop(thread::spawn(|| overflow(0)).join()),
         "abort" => std::process::abort(),
         other => panic!("no task: {other}"),
@@ -93,6 +114,18 @@ fn make_call(words: &[&str]) {
         let absent = result == -1 && *libc::__errno_location() == libc::ENOSYS;
         libc::_exit(if absent { NO_SUCH_CALL } else { SURVIVED })
     }
+}
+
+/// Replaces this process by a program for which there is no close_range(2).
+fn execute_without_close_range(words: &[&str]) -> ! {
+    let rules = [(libc::SYS_close_range, Vec::new())].into_iter().collect();
+    let absent = SeccompAction::Errno(libc::ENOSYS as u32);
+    let here = env::consts::ARCH.try_into().expect("a known architecture");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, absent, here).expect("a filter");
+    let filter: BpfProgram = filter.try_into().expect("a filter");
+    apply_filter(&filter).expect("the filter");
+    let error = Command::new(words[0]).args(&words[1..]).exec();
+    panic!("{}: {error}", words[0])
 }
 
 /// Uses up the stack.

@@ -45,7 +45,7 @@ const fn option(checks: &'static [Check], why: &'static str) -> Rule {
     only(SETSOCKOPT, checks, why)
 }
 
-/// The allowed system calls. What is not here kills the process.
+/// The system calls that are always allowed.
 pub const RULES: &[Rule] = &[
     // Serving.
     always(READ, "serve: stdin, and the eventfd that wakes the main thread"),
@@ -115,29 +115,6 @@ pub const RULES: &[Rule] = &[
         &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)],
         "netlink: sndbuf without CAP_NET_ADMIN",
     ),
-    // Another's user namespace, through a child.
-    only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
-    always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
-    elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
-    only(
-        SOCKETPAIR,
-        &[is(0, libc::AF_UNIX), is(1, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)],
-        "rootless: the way of the socket from the child",
-    ),
-    only(
-        CLONE,
-        &[is(0, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)],
-        "rootless: the child, in no new namespace",
-    ),
-    only(SETNS, &[is(1, libc::CLONE_NEWUSER)], "rootless: refused to all but the child"),
-    only(
-        PRCTL,
-        &[is(0, libc::PR_SET_PDEATHSIG), is(1, libc::SIGKILL)],
-        "rootless: the child ends with its parent",
-    ),
-    always(GETPPID, "rootless: whether the parent ended before that"),
-    always(RECVMSG, "rootless: the socket from the child"),
-    always(WAIT4, "rootless: the end of the child"),
     // Threads.
     always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
     only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),
@@ -171,4 +148,30 @@ pub const RULES: &[Rule] = &[
         "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
     ),
     always(GETRANDOM, "std: the seed of a hash map"),
+];
+
+/// What is allowed besides, unless the program may not enter user namespaces: a child that does.
+pub const USERNS_RULES: &[Rule] = &[
+    only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
+    always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
+    elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
+    only(
+        SOCKETPAIR,
+        &[is(0, libc::AF_UNIX), is(1, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)],
+        "rootless: the way of the socket from the child",
+    ),
+    only(
+        CLONE,
+        &[is(0, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)],
+        "rootless: the child, in no new namespace",
+    ),
+    only(SETNS, &[is(1, libc::CLONE_NEWUSER)], "rootless: refused to all but the child"),
+    only(
+        PRCTL,
+        &[is(0, libc::PR_SET_PDEATHSIG), is(1, libc::SIGKILL)],
+        "rootless: the child ends with its parent",
+    ),
+    always(GETPPID, "rootless: whether the parent ended before that"),
+    always(RECVMSG, "rootless: the socket from the child"),
+    always(WAIT4, "rootless: the end of the child"),
 ];
