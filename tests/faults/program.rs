@@ -15,7 +15,8 @@ use std::{fs, thread};
 /// How long anything may take. Far more than it does take, for machines that are busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const ROUTE: i32 = 0;
+/// The main thread, that which waits for the client's end, and those that wait for requests.
+const THREADS: usize = 10;
 
 pub struct Program {
     pub client: Client,
@@ -75,7 +76,16 @@ impl Program {
     }
 
     pub fn watch(&self) -> Watch {
-        Watch::of(self.client.os_pid())
+        Watch { pid: self.client.os_pid() }
+    }
+
+    /// What it has when it serves nobody. Ask before the first request.
+    pub fn rest(&mut self) -> Rest {
+        assert_eq!(self.next_id, 0);
+        self.ask(&info());
+        let watch = self.watch();
+        eventually("all threads are there", || watch.threads() == THREADS);
+        Rest { watch, descriptors: watch.descriptors() }
     }
 
     /// Waits for the program's end.
@@ -180,6 +190,24 @@ fn tuple<const N: usize>(elements: [Term; N]) -> Term {
     Tuple::from(Vec::from(elements)).into()
 }
 
+/// A program that serves nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    watch: Watch,
+    descriptors: usize,
+}
+
+impl Rest {
+    /// Waits until the program has no more than then, now that it serves nobody again.
+    pub fn returns(self) {
+        let Rest { watch, descriptors } = self;
+        eventually(&format!("{descriptors} descriptors, {THREADS} threads at most"), || {
+            // Some threads are started for several requests at a time.
+            watch.descriptors() == descriptors && watch.threads() <= THREADS
+        });
+    }
+}
+
 /// What `/proc` says of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
@@ -187,12 +215,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn of(pid: u32) -> Watch {
-        Watch { pid }
-    }
-
     pub fn descriptors(self) -> usize {
         self.entries("fd").len()
+    }
+
+    pub fn descriptor_numbers(self) -> Vec<u64> {
+        self.entries("fd").iter().filter_map(|number| number.parse().ok()).collect()
     }
 
     pub fn threads(self) -> usize {
