@@ -23,19 +23,16 @@ const STACK_SIZE: usize = 128 * 1024;
 /// that the end of file can be read behind them.
 const LAST_READS: u8 = 50;
 
-/// Serves until the client is gone; returns only if that can't be done. Call it on the main
-/// thread, which never enters a namespace: threads begin in the namespace of their starter.
-pub fn run(server: Server) -> io::Error {
+/// Serves until the client is gone. Call it on the main thread, which never enters a namespace:
+/// threads begin in the namespace of their starter.
+pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
     let mut watching = false;
     loop {
         // Where no thread can be had now, there may be one later.
         watching = watching || start(end_with_client).is_ok();
         keep_up_spares(server);
-        match server.few_spares.read() {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return errno.into(),
-        }
+        thread::park();
     }
 }
 
@@ -86,9 +83,7 @@ fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 fn stand_by(server: &'static Server) {
     let job = read_job(server);
     if server.spares.fetch_sub(1, AcqRel) <= FEW_SPARES + 1 {
-        // The counter of an eventfd is full after 2^64-2 wake-ups that the main thread slept
-        // through, and then it is awake anyway.
-        let _ = server.few_spares.write(1);
+        server.main.unpark();
     }
     job.serve(server);
 }

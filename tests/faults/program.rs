@@ -18,6 +18,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The main thread, that which waits for the client's end, and those that wait for requests.
 const THREADS: usize = 10;
 
+/// The id of a request that is none of the test's.
+const ASIDE: u64 = 1_000_000;
+
 pub struct Program {
     pub client: Client,
     next_id: u64,
@@ -75,14 +78,19 @@ impl Program {
         self.ask(command).outcome
     }
 
+    pub fn pid(&self) -> Pid {
+        let pid = i32::try_from(self.client.os_pid()).ok().and_then(Pid::from_raw);
+        pid.expect("a process has an id")
+    }
+
     pub fn watch(&self) -> Watch {
         Watch { pid: self.client.os_pid() }
     }
 
     /// What it has when it serves nobody. Ask before the first request.
     pub fn rest(&mut self) -> Rest {
-        assert_eq!(self.next_id, 0);
-        self.ask(&info());
+        self.client.send(&request(ASIDE, &info())).expect("the program reads");
+        assert_eq!(self.receive().id, ASIDE, "a reply to something else");
         let watch = self.watch();
         eventually("all threads are there", || watch.threads() == THREADS);
         Rest { watch, descriptors: watch.descriptors() }
@@ -90,9 +98,8 @@ impl Program {
 
     /// Waits for the program's end.
     pub fn wait_end(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.client.os_pid().cast_signed()).expect("a pid");
         let pidfd =
-            pidfd_open(pid, PidfdFlags::empty()).expect("a child is there until waited for");
+            pidfd_open(self.pid(), PidfdFlags::empty()).expect("a child is there until waited for");
         let mut end = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(PATIENCE).expect("some seconds");
         assert_eq!(poll(&mut end, patience), Ok(1), "the program has not ended");
@@ -190,6 +197,12 @@ fn tuple<const N: usize>(elements: [Term; N]) -> Term {
     Tuple::from(Vec::from(elements)).into()
 }
 
+/// The number of `poll(3)`.
+#[cfg(target_arch = "x86_64")]
+pub const POLL: c_long = nix::libc::SYS_poll;
+#[cfg(not(target_arch = "x86_64"))]
+pub const POLL: c_long = nix::libc::SYS_ppoll;
+
 /// A program that serves nobody.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
@@ -227,10 +240,19 @@ impl Watch {
         self.entries("task").len()
     }
 
-    /// The memory that it has of its own, in kilobytes: `RssAnon`.
+    /// The memory that it has of its own, in kilobytes.
     pub fn memory(self) -> usize {
+        self.status("RssAnon:")
+    }
+
+    /// The most memory that it ever had, in kilobytes, its code among it.
+    pub fn peak(self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    fn status(self, key: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
         let number = line.and_then(|line| line.split_whitespace().next());
         number.and_then(|number| number.parse().ok()).expect("a number of kilobytes")
     }
