@@ -53,6 +53,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
+        userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };
     let server = Server::new(pair, policy, report);

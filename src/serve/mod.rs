@@ -32,7 +32,9 @@ use std::time::Instant;
 pub struct Policy {
     pub finder: Finder,
     pub protocols: Protocols,
-    /// Requests that are worked on at a time.
+    /// Whether user namespaces are entered.
+    pub userns: bool,
+    /// Requests that may be in flight.
     pub max_in_flight: usize,
 }
 
@@ -47,6 +49,9 @@ pub struct Server {
     /// Held by the thread whose turn it is to read.
     reader: Mutex<FrameReader>,
     output: Output,
+    userns: bool,
+    /// Sockets that were asked of a child in another user namespace.
+    through_userns: AtomicU64,
     admission: Admission,
     spares: AtomicUsize,
     /// Starts more of them when it is unparked.
@@ -67,6 +72,8 @@ impl Server {
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),
             output: Output::new(),
+            userns: policy.userns,
+            through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
             spares: AtomicUsize::new(0),
             main: thread::current(),
@@ -92,6 +99,7 @@ impl Server {
                 ok: self.ok.load(Relaxed),
                 error: self.error.load(Relaxed),
                 in_flight: self.admission.in_flight(),
+                userns: self.through_userns.load(Relaxed),
             },
             max_in_flight: self.admission.limit(),
             confinement: self.confinement(),

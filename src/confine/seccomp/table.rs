@@ -57,6 +57,11 @@ pub const RULES: &[Rule] = &[
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
     always(CLOSE, "everybody who opens something"),
+    elsewhere(
+        FCNTL,
+        &[is(1, libc::F_GETFD)],
+        "std: a build with debug assertions looks whether what it closes is open",
+    ),
     always(GETPID, "serve: the process's id in the hello and in info"),
     elsewhere(
         CLOCK_GETTIME,

@@ -1,6 +1,7 @@
 defmodule Linx.Netlink.Port.DoctestTest do
   use ExUnit.Case, async: true
 
+  doctest Linx.Netlink.Port.Atoms
   doctest Linx.Netlink.Port.Backoff
   doctest Linx.Netlink.Port.Errno
   doctest Linx.Netlink.Port.Error
