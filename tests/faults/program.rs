@@ -18,6 +18,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The main thread, that which waits for the client's end, and those that wait for requests.
 const THREADS: usize = 10;
 
+/// The standard streams, and the program's end of the pair.
+const DESCRIPTORS: usize = 4;
+
 /// The id of a request that is none of the test's.
 const ASIDE: u64 = 1_000_000;
 
@@ -87,13 +90,15 @@ impl Program {
         Watch { pid: self.client.os_pid() }
     }
 
-    /// What it has when it serves nobody. Ask before the first request.
+    /// Waits until all is there with which it waits for requests.
     pub fn rest(&mut self) -> Rest {
         self.client.send(&request(ASIDE, &info())).expect("the program reads");
         assert_eq!(self.receive().id, ASIDE, "a reply to something else");
         let watch = self.watch();
-        eventually("all threads are there", || watch.threads() == THREADS);
-        Rest { watch, descriptors: watch.descriptors() }
+        eventually("it has all its threads, and no file that glibc reads once", || {
+            (watch.descriptors(), watch.threads()) == (DESCRIPTORS, THREADS)
+        });
+        Rest(watch)
     }
 
     /// Waits for the program's end.
@@ -205,18 +210,14 @@ pub const POLL: c_long = nix::libc::SYS_ppoll;
 
 /// A program that serves nobody.
 #[derive(Clone, Copy, Debug)]
-pub struct Rest {
-    watch: Watch,
-    descriptors: usize,
-}
+pub struct Rest(Watch);
 
 impl Rest {
     /// Waits until the program has no more than then, now that it serves nobody again.
     pub fn returns(self) {
-        let Rest { watch, descriptors } = self;
-        eventually(&format!("{descriptors} descriptors, {THREADS} threads at most"), || {
+        eventually("nothing is left of all requests", || {
             // Some threads are started for several requests at a time.
-            watch.descriptors() == descriptors && watch.threads() <= THREADS
+            self.0.descriptors() == DESCRIPTORS && self.0.threads() <= THREADS
         });
     }
 }
