@@ -91,6 +91,11 @@ impl Client {
         stdin.write_all(bytes).map_err(ClientError::from_write)
     }
 
+    /// What is readable once there is something to receive, for who waits for other things too.
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [Channel::Stdout, Channel::Pair].into_iter().filter_map(|it| self.channel(it))
+    }
+
     /// Waits for the next message on either channel. `Ended` if the program closed its stdout.
     pub fn receive(&mut self, timeout: Duration) -> Result<Message, ClientError> {
         match self.wait(&[Channel::Pair, Channel::Stdout], timeout)? {
