@@ -10,7 +10,7 @@ defmodule Linx.Netlink.Port.Program do
       descriptors of those that find no room in the BEAM's table, so there may be too few;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
     * `{:strange, text, descriptors}`: something that was not understood, and is dropped;
-    * `:ending`: it has closed its pair, and will be down in a moment;
+    * `{:ending, errno, words}`: it has closed what it is talked to by, and will be down in a moment;
     * `{:down, errno, text}`: it is of no use any more. It is always the last event, and to be
       followed by `stop/1`.
   """
@@ -37,7 +37,7 @@ defmodule Linx.Netlink.Port.Program do
           | {:reply, Wire.id(), term(), [non_neg_integer()]}
           | {:discard, [non_neg_integer()]}
           | {:strange, String.t(), [non_neg_integer()]}
-          | :ending
+          | {:ending, pos_integer(), String.t()}
           | {:down, pos_integer(), String.t()}
 
   @epipe 32
@@ -115,7 +115,7 @@ defmodule Linx.Netlink.Port.Program do
   def rest(%__MODULE__{pair: nil}), do: []
 
   def rest(%__MODULE__{pair: pair}) do
-    pair |> receive_replies([]) |> List.delete(:ending)
+    pair |> receive_replies([]) |> Enum.reject(&match?({:ending, _code, _words}, &1))
   end
 
   @doc """
@@ -189,7 +189,7 @@ defmodule Linx.Netlink.Port.Program do
     case Rendezvous.receive_hello(program.rendezvous) do
       {:ok, bytes, fds, truncated?} -> greet(program, Wire.decode(bytes), fds, truncated?)
       :wait -> {program, []}
-      :closed -> down(program, @eproto, "closed the rendezvous without a hello")
+      :closed -> {program, [{:ending, @eproto, "closed the rendezvous without a hello"}]}
       {:error, reason} -> down(program, Errno.to_code(reason), "lost the rendezvous")
     end
   end
@@ -250,7 +250,7 @@ defmodule Linx.Netlink.Port.Program do
         Enum.reverse(events)
 
       _closed_or_broken ->
-        Enum.reverse(events, [:ending])
+        Enum.reverse(events, [{:ending, @epipe, "closed its end of the pair; it is replaced"}])
     end
   end
 
