@@ -30,14 +30,6 @@ defmodule Linx.Netlink.Port.FaultTest do
     end
   end
 
-  defp results(callers) do
-    for {pid, monitor} <- callers do
-      assert_receive {:result, ^pid, result}, @patience
-      assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, @patience
-      result
-    end
-  end
-
   describe "when the port program is killed" do
     test "the next call starts another, and sockets opened before stay usable", context do
       server = start_server()
@@ -64,65 +56,6 @@ defmodule Linx.Netlink.Port.FaultTest do
       signal(os_pid, :KILL)
       assert Enum.all?(results(callers), &(&1 == :ok))
       assert os_pid(server) != os_pid
-    end
-
-    test "while 64 callers open sockets as fast as they can, every call has an answer in time",
-         context do
-      server = start_server(timeout: 2_000)
-      _os_pid = os_pid(server)
-      test = self()
-
-      callers =
-        for _number <- 1..64 do
-          spawn_caller(fn -> open_until_told(server, context.namespace, test, 0, 0) end)
-        end
-
-      for signal <- Enum.flat_map(1..10, fn _round -> [:KILL, :SEGV, :KILL] end) do
-        # Some have been served since the last one.
-        for _number <- 1..64, do: assert_receive(:opened, @patience)
-        flush_opened()
-        with %{program: %{process: %{pid: pid}}} <- :sys.get_state(server), do: hit(pid, signal)
-      end
-
-      for {pid, _monitor} <- callers, do: send(pid, :enough)
-      results = results(callers)
-      flush_opened()
-      assert Enum.all?(results, fn {slowest, _count} -> slowest < 2_500 end)
-      assert Enum.all?(results, fn {_slowest, count} -> count > 0 end)
-      {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
-      Namespace.assert_inside(socket, context.namespace)
-      Descriptors.settle(server)
-    end
-
-    defp open_until_told(server, namespace, test, slowest, count) do
-      receive do
-        :enough -> {slowest, count}
-      after
-        0 ->
-          {time, result} = timed(fn -> Port.open(namespace.path, :route, server: server) end)
-          count = count + opened(result, test)
-          open_until_told(server, namespace, test, max(slowest, time), count)
-      end
-    end
-
-    defp opened({:ok, socket}, test) do
-      :ok = :socket.close(socket)
-      send(test, :opened)
-      1
-    end
-
-    defp opened({:error, %Error{stage: :port}}, _test), do: 0
-
-    # It may have been gone already.
-    defp hit(os_pid, signal),
-      do: System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
-
-    defp flush_opened do
-      receive do
-        :opened -> flush_opened()
-      after
-        0 -> :ok
-      end
     end
   end
 
