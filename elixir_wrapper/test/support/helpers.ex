@@ -107,6 +107,27 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     end
   end
 
+  @doc "The processes that a process has started, and those that they have."
+  def descendants(os_pid) do
+    children = for {child, ^os_pid} <- parents(), do: child
+    children ++ Enum.flat_map(children, &descendants/1)
+  end
+
+  @doc "The port programs of this BEAM's servers."
+  def port_programs do
+    for os_pid <- descendants(System.pid()),
+        {:ok, command} <- [File.read("/proc/#{os_pid}/cmdline")],
+        command =~ "--rendezvous",
+        do: os_pid
+  end
+
+  defp parents do
+    for path <- Path.wildcard("/proc/[0-9]*/status"),
+        {:ok, status} <- [File.read(path)],
+        [_line, parent] <- [Regex.run(~r/^PPid:\s*(\d+)$/m, status)],
+        do: {path |> Path.dirname() |> Path.basename(), parent}
+  end
+
   @doc "Runs a function in a process of its own, and tells how it ended."
   def spawn_caller(fun) do
     test = self()

@@ -5,7 +5,7 @@ defmodule Linx.Netlink.Port.Program do
   Nothing here waits. `start/2` returns at once, and what happens then comes to the calling process
   as messages; `handle/2` turns each into events:
 
-    * `{:up, hello}`: it has said hello, and takes requests;
+    * `{:up, hello}`: it has said hello, and takes requests; to be followed by `listen/1`;
     * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
       descriptors of those that find no room in the BEAM's table, so there may be too few;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
@@ -66,6 +66,18 @@ defmodule Linx.Netlink.Port.Program do
       {:error, code} ->
         {:error, code, "the port program #{path} can't be started: #{Errno.describe(code)}"}
     end
+  end
+
+  @doc """
+  Begins to listen to its pair, and ends the rendezvous.
+
+  Only now: closing a socket gives others their turn, who may kill the server. By then the descriptor
+  of the pair must have been passed on.
+  """
+  @spec listen(t()) :: {t(), [event()]}
+  def listen(%__MODULE__{pair: pair, rendezvous: rendezvous} = program) do
+    Rendezvous.close(rendezvous)
+    {%{program | rendezvous: nil}, receive_replies(pair, [])}
   end
 
   @doc """
@@ -197,9 +209,7 @@ defmodule Linx.Netlink.Port.Program do
   defp greet(program, {:hello, %{protocol: 1} = hello}, [fd], false) do
     case Pair.adopt(fd) do
       {:ok, pair} ->
-        Rendezvous.close(program.rendezvous)
-        program = %{program | rendezvous: nil, pair: pair, hello: hello}
-        {program, [{:discard, [fd]}, {:up, hello} | receive_replies(pair, [])]}
+        {%{program | pair: pair, hello: hello}, [{:discard, [fd]}, {:up, hello}]}
 
       {:error, reason} ->
         text = unreachable(program, "its pair is no socket: #{inspect(reason)}")

@@ -311,8 +311,9 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp event(state, {:up, hello}) do
+    {program, events} = Program.listen(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
-    %{state | start_deadline: nil}
+    events(%{state | program: program, start_deadline: nil}, events)
   end
 
   defp event(state, {:discard, fds}) do

@@ -7,7 +7,7 @@ defmodule Linx.Netlink.Port.StormTest do
   alias Linx.Netlink.Port.Error
 
   @patience 20_000
-  @timeout 250
+  @timeout 200
   # What a busy machine may take to wake a caller.
   @grace 1_500
 
