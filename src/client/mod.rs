@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,11 @@ impl Client {
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let stdin = self.stdin.as_mut().ok_or(ClientError::Ended)?;
         stdin.write_all(bytes).map_err(ClientError::from_write)
+    }
+
+    /// What is readable once there is something to receive, for who waits for other things too.
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::once(self.stdout.as_fd()).chain(self.pair.as_ref().map(AsFd::as_fd))
     }
 
     /// Waits for the next message on either channel. `Ended` if the program closed its stdout.

@@ -7,6 +7,7 @@ defmodule Linx.Netlink.Port.DoctestTest do
   doctest Linx.Netlink.Port.Error
   doctest Linx.Netlink.Port.Netns
   doctest Linx.Netlink.Port.Options
+  doctest Linx.Netlink.Port.Outcome
   doctest Linx.Netlink.Port.Protocol
   doctest Linx.Netlink.Port.Settings
   doctest Linx.Netlink.Port.Wire
