@@ -62,7 +62,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     };
     let server = Server::new(pair, policy, report)?;
     if settings.seccomp {
-        confine::restrict_system_calls()?;
+        confine::restrict_system_calls(settings.userns)?;
     }
     // Nothing of the client is read before this.
     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
