@@ -34,7 +34,8 @@ defmodule LinxNetlinkPort.MixProject do
     [
       licenses: ["MIT"],
       links: %{},
-      files: ["lib", "mix.exs", ".formatter.exs"]
+      # Not all of it is here: script/package puts it together.
+      files: ~w(lib native docs mix.exs .formatter.exs README.md CHANGELOG.md LICENSE)
     ]
   end
 end

@@ -21,6 +21,13 @@ defmodule Linx.Netlink.Port.FactsTest do
 
   defp open?(fd), do: File.exists?("/proc/self/fd/#{fd}")
 
+  defp nonblocking?(fd), do: flag?(fd, 0o4000)
+
+  defp flag?(fd, flag) do
+    [_all, octal] = Regex.run(~r/flags:\s+(\d+)/, File.read!("/proc/self/fdinfo/#{fd}"))
+    Bitwise.band(String.to_integer(octal, 8), flag) != 0
+  end
+
   defp listener do
     path = <<0, "lnp-facts-#{System.pid()}-#{System.unique_integer([:positive])}">>
     {:ok, listener} = :socket.open(:local, :seqpacket, 0)
@@ -65,8 +72,7 @@ defmodule Linx.Netlink.Port.FactsTest do
 
     for fd <- [one, two] do
       refute fd in fds
-      [_all, octal] = Regex.run(~r/flags:\s+(\d+)/, File.read!("/proc/self/fdinfo/#{fd}"))
-      assert Bitwise.band(String.to_integer(octal, 8), 0o2000000) != 0
+      assert flag?(fd, 0o2000000)
       assert :ok = close(fd)
     end
   end
@@ -129,6 +135,25 @@ defmodule Linx.Netlink.Port.FactsTest do
     refute open?(number)
     assert open?(fd(original))
     assert {:ok, _address} = :socket.sockname(original)
+  end
+
+  test "closing a duplicate makes the original blocking, unless it goes with its owner" do
+    for {close, nonblocking?} <- [{&:socket.close/1, false}, {fn _socket -> :ok end, true}] do
+      original = netlink()
+      assert nonblocking?(fd(original))
+      before = Descriptors.count()
+
+      {:ok, agent} =
+        Agent.start(fn ->
+          {:ok, duplicate} = :socket.open(fd(original))
+          :ok = close.(duplicate)
+          duplicate
+        end)
+
+      :ok = Agent.stop(agent)
+      Descriptors.await(before)
+      assert nonblocking?(fd(original)) == nonblocking?
+    end
   end
 
   test "with dup: false closing the socket doesn't close the descriptor either" do
