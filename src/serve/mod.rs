@@ -3,7 +3,8 @@
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for the right to read. One of them
 //! reads a frame, passes the right on, serves and ends; the main thread, which never enters a
-//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves.
+//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves. One more
+//! thread does nothing but wait for the client's end.
 
 mod admission;
 mod crew;
@@ -20,11 +21,10 @@ use crate::netns::Finder;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use input::FrameReader;
-use nix::errno::Errno;
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use output::Output;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 /// What clients may ask for.
@@ -54,18 +54,17 @@ pub struct Server {
     through_userns: AtomicU64,
     admission: Admission,
     spares: AtomicUsize,
-    /// Wakes the main thread when it must start more.
-    few_spares: EventFd,
+    /// Starts more of them when it is unparked.
+    main: Thread,
     ok: AtomicU64,
     error: AtomicU64,
 }
 
 impl Server {
     /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
-    /// what the process has given up.
-    pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(Server {
+    /// what the process has given up. Call it on the thread that will [`run`] it.
+    pub fn new(pair: Pair, policy: Policy, report: Report) -> Server {
+        Server {
             pair,
             finder: policy.finder,
             protocols: policy.protocols,
@@ -77,10 +76,10 @@ impl Server {
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
             spares: AtomicUsize::new(0),
-            few_spares: EventFd::from_flags(flags)?,
+            main: thread::current(),
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
-        })
+        }
     }
 
     /// What the program says of itself.
