@@ -2,8 +2,11 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
 
-/// Requests that may be worked on at a time, unless the command line says otherwise.
+/// Requests that may be in flight, unless the command line says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// What `--version` prints.
@@ -19,8 +22,16 @@ Usage: linx-netlink-port --rendezvous PATH [OPTIONS]
 Options:
   --rendezvous PATH    the unix socket (SOCK_SEQPACKET) on which the client listens; a leading @
                        means the abstract namespace
-  --max-in-flight N    requests that are worked on at a time, from 1 to 4096; those beyond fail
+  --max-in-flight N    requests that may be in flight, from 1 to 4096; those beyond fail
                        with {thread, EAGAIN} [default: 256]
+  --netns-dir DIR      open only names directly inside DIR, none of them a symbolic link; anything
+                       else fails with {open, EACCES}. May be given several times
+  --protocol N         open only sockets of netlink protocol N; others fail with {socket, EACCES}.
+                       May be given several times
+  --no-pid             open no {pid, Pid} and no path through /proc; they fail with {open, EACCES}
+  --no-ptrace          give up CAP_SYS_PTRACE, which only the namespaces of other users' processes
+                       take
+  --no-seccomp         do not restrict system calls; for debugging
   --help               print this and exit
   --version            print the version and exit
 
@@ -31,8 +42,8 @@ the program, 2 for wrong arguments, 3 if the rendezvous can't be reached.
 /// What somebody is told who starts the program by hand.
 pub const BY_HAND: &str = "\
 linx-netlink-port opens netlink sockets in other network namespaces, for a program that starts it.
-It talks a binary protocol on stdin and stdout, so there is little to see when it is run by hand.
-Run linx-netlink-repl to try it, or linx-netlink-port --help to read about its options.
+Usage: linx-netlink-port --rendezvous PATH [OPTIONS], with pipes as stdin and stdout; see --help.
+Run linx-netlink-repl to try it by hand.
 ";
 
 /// What the command line asks for.
@@ -50,6 +61,31 @@ pub enum Invocation {
 pub struct Settings {
     pub rendezvous: OsString,
     pub max_in_flight: usize,
+    /// Absolute. Where the namespaces are that may be opened; anywhere if there are none.
+    pub netns_dirs: Vec<PathBuf>,
+    /// The netlink protocols that may be opened; any if there are none.
+    pub protocols: Vec<i32>,
+    /// Whether processes may be named.
+    pub pid: bool,
+    /// Whether `CAP_SYS_PTRACE` is kept.
+    pub ptrace: bool,
+    /// Whether system calls are restricted.
+    pub seccomp: bool,
+}
+
+impl Settings {
+    /// How to serve a client at `rendezvous`, unless the command line says otherwise.
+    pub fn new(rendezvous: OsString) -> Settings {
+        Settings {
+            rendezvous,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            netns_dirs: Vec::new(),
+            protocols: Vec::new(),
+            pid: true,
+            ptrace: true,
+            seccomp: true,
+        }
+    }
 }
 
 /// What is wrong with the command line.
@@ -57,17 +93,27 @@ pub struct Settings {
 pub enum UsageError {
     Unknown(OsString),
     MissingValue(&'static str),
-    BadNumber { option: &'static str, value: OsString },
+    BadNumber {
+        option: &'static str,
+        value: OsString,
+    },
+    /// A directory whose path is not absolute.
+    Relative(PathBuf),
     NoRendezvous,
 }
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UsageError::Unknown(argument) => write!(f, "unknown argument {}", argument.display()),
+            UsageError::Unknown(argument) => {
+                write!(f, "unknown argument {}", argument.to_string_lossy())
+            }
             UsageError::MissingValue(option) => write!(f, "{option} takes a value"),
             UsageError::BadNumber { option, value } => {
-                write!(f, "{option} cannot be {}", value.display())
+                write!(f, "{option} cannot be {}", value.to_string_lossy())
+            }
+            UsageError::Relative(path) => {
+                write!(f, "--netns-dir takes an absolute path, not {}", path.display())
             }
             UsageError::NoRendezvous => f.write_str("--rendezvous is missing"),
         }
@@ -83,33 +129,46 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
         return Ok(Invocation::ByHand);
     }
     let mut rendezvous = None;
-    let mut max_in_flight = DEFAULT_MAX_IN_FLIGHT;
+    let mut settings = Settings::new(OsString::new());
     while let Some(argument) = arguments.next() {
         let mut value = |option| arguments.next().ok_or(UsageError::MissingValue(option));
         match argument.to_str() {
             Some("--rendezvous") => rendezvous = Some(value("--rendezvous")?),
             Some("--max-in-flight") => {
-                max_in_flight = number("--max-in-flight", value("--max-in-flight")?, 1..=4096)?;
+                settings.max_in_flight =
+                    number("--max-in-flight", value("--max-in-flight")?, 1..=4096)?;
             }
+            Some("--netns-dir") => settings.netns_dirs.push(directory(value("--netns-dir")?)?),
+            Some("--protocol") => {
+                settings.protocols.push(number("--protocol", value("--protocol")?, 0..=i32::MAX)?);
+            }
+            Some("--no-pid") => settings.pid = false,
+            Some("--no-ptrace") => settings.ptrace = false,
+            Some("--no-seccomp") => settings.seccomp = false,
             Some("--help" | "-h") => return Ok(Invocation::Help),
             Some("--version" | "-V") => return Ok(Invocation::Version),
             _ => return Err(UsageError::Unknown(argument)),
         }
     }
-    let rendezvous = rendezvous.ok_or(UsageError::NoRendezvous)?;
-    Ok(Invocation::Serve(Settings { rendezvous, max_in_flight }))
+    settings.rendezvous = rendezvous.ok_or(UsageError::NoRendezvous)?;
+    Ok(Invocation::Serve(settings))
 }
 
-fn number(
+fn number<N: FromStr + PartialOrd>(
     option: &'static str,
     value: OsString,
-    range: std::ops::RangeInclusive<usize>,
-) -> Result<usize, UsageError> {
+    range: RangeInclusive<N>,
+) -> Result<N, UsageError> {
     let parsed = value.to_str().and_then(|text| text.parse().ok());
     match parsed.filter(|number| range.contains(number)) {
         Some(number) => Ok(number),
         None => Err(UsageError::BadNumber { option, value }),
     }
+}
+
+fn directory(value: OsString) -> Result<PathBuf, UsageError> {
+    let path = PathBuf::from(value);
+    if path.is_absolute() { Ok(path) } else { Err(UsageError::Relative(path)) }
 }
 
 #[cfg(test)]
@@ -121,13 +180,54 @@ mod tests {
     }
 
     fn settings(rendezvous: &str, max_in_flight: usize) -> Invocation {
-        Invocation::Serve(Settings { rendezvous: rendezvous.into(), max_in_flight })
+        Invocation::Serve(Settings { max_in_flight, ..Settings::new(rendezvous.into()) })
     }
 
     #[test]
     fn the_rendezvous_is_all_that_is_needed() {
         assert_eq!(parsed("--rendezvous @name"), Ok(settings("@name", 256)));
         assert_eq!(parsed("--max-in-flight 7 --rendezvous /s"), Ok(settings("/s", 7)));
+    }
+
+    #[test]
+    fn without_options_nothing_is_refused_and_all_is_confined() {
+        let settings = Settings::new("@x".into());
+        assert!(settings.netns_dirs.is_empty() && settings.protocols.is_empty() && settings.pid);
+        assert!(settings.ptrace && settings.seccomp);
+    }
+
+    #[test]
+    fn policy_and_confinement_are_read() {
+        let line = "--rendezvous @x --netns-dir /run/netns --protocol 0 --netns-dir /n/ \
+            --protocol 16 --no-pid --no-ptrace --no-seccomp";
+        let expected = Settings {
+            netns_dirs: vec!["/run/netns".into(), "/n/".into()],
+            protocols: vec![0, 16],
+            pid: false,
+            ptrace: false,
+            seccomp: false,
+            ..Settings::new("@x".into())
+        };
+        assert_eq!(parsed(line), Ok(Invocation::Serve(expected)));
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_meant_is_refused() {
+        for path in ["", "netns", "./netns", "../netns"] {
+            let arguments = ["--rendezvous", "@x", "--netns-dir", path].map(OsString::from);
+            assert_eq!(parse(arguments.into_iter()), Err(UsageError::Relative(path.into())));
+        }
+        for value in ["-1", "2147483648", "route", "0x10"] {
+            let error = parsed(&format!("--rendezvous @x --protocol {value}"));
+            let option = "--protocol";
+            assert_eq!(error, Err(UsageError::BadNumber { option, value: value.into() }));
+        }
+        assert_eq!(parsed("--netns-dir"), Err(UsageError::MissingValue("--netns-dir")));
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal() {
+        assert!(HELP.lines().all(|line| line.len() <= 100));
     }
 
     #[test]

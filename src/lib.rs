@@ -9,9 +9,11 @@
 //! | [`wire`] | bytes to requests, replies to bytes |
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`netlink`] | opens a netlink socket and sets it up |
+//! | [`rootless`] | where the program may not enter: the same through a child process |
 //!
-//! `serve` uses `wire`, `netns`, `netlink` and `handover`; these know of each other only the
-//! vocabulary of `wire`, which knows nobody.
+//! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`, and reports what `confine` did;
+//! `rootless` uses `netns` and `netlink`; `confine` knows the constants of `netns` that it allows.
+//! Beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
@@ -24,5 +26,6 @@ pub mod confine;
 pub mod handover;
 pub mod netlink;
 pub mod netns;
+pub mod rootless;
 pub mod serve;
 pub mod wire;

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 use linx_netlink_port::cli::{self, Invocation, Settings};
+use linx_netlink_port::confine::{self, Ptrace};
 use linx_netlink_port::handover::{Pair, Rendezvous, RendezvousError};
-use linx_netlink_port::serve::{self, Server};
-use linx_netlink_port::{confine, wire::Reply};
+use linx_netlink_port::netlink::Protocols;
+use linx_netlink_port::netns::Finder;
+use linx_netlink_port::serve::{self, Policy, Server};
+use linx_netlink_port::wire::Reply;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,13 +18,17 @@ const USAGE: u8 = 2;
 const NO_RENDEZVOUS: u8 = 3;
 
 fn main() -> ExitCode {
+    confine::end_on_panic();
+    if let Err(error) = confine::start_afresh() {
+        return explain(&format!("linx-netlink-port: {error}\n"), FAILED);
+    }
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => print(cli::HELP),
         Ok(Invocation::Version) => print(cli::VERSION),
         Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(settings)) => {
-            let error = serve(&settings);
+            let error = serve(settings);
             let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };
             explain(&format!("linx-netlink-port: {error}\n"), status)
         }
@@ -31,7 +38,7 @@ fn main() -> ExitCode {
 
 /// Confines the process, meets the client and serves it. Returns only if something fails; a
 /// client that leaves ends the process.
-fn serve(settings: &Settings) -> Box<dyn Error> {
+fn serve(settings: Settings) -> Box<dyn Error> {
     let server = match meet(settings) {
         Ok(server) => server,
         Err(error) => return error,
@@ -39,12 +46,24 @@ fn serve(settings: &Settings) -> Box<dyn Error> {
     serve::run(server).into()
 }
 
-fn meet(settings: &Settings) -> Result<Server, Box<dyn Error>> {
+fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     confine::raise_descriptor_limit()?;
-    let capabilities = confine::keep_used()?;
+    // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
     let (pair, client_end) = Pair::new()?;
-    let server = Server::new(pair, capabilities, settings.max_in_flight)?;
+    let ptrace = if settings.ptrace { Ptrace::Keep } else { Ptrace::Drop };
+    let privileges = confine::give_up_privileges(ptrace)?;
+    let report = confine::Report::new(privileges, settings.seccomp)?;
+    let policy = Policy {
+        finder: Finder::new(&settings.netns_dirs, settings.pid),
+        protocols: Protocols::new(settings.protocols),
+        max_in_flight: settings.max_in_flight,
+    };
+    let server = Server::new(pair, policy, report)?;
+    if settings.seccomp {
+        confine::restrict_system_calls()?;
+    }
+    // Nothing of the client is read before this.
     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
     Ok(server)
 }

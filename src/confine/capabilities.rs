@@ -1,27 +1,78 @@
 use nix::errno::Errno;
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities,
+};
 
 /// The capabilities that the program has a use for, by their names on the wire.
-const USED: [(CapabilitySet, &str); 3] = [
+const USED: [(CapabilitySet, &str); 4] = [
     // To give sockets to clients that change something: the kernel asks for it in the process
     // that opened the socket too. Also for buffers past the limit, and for nfnetlink groups.
     (CapabilitySet::NET_ADMIN, "net_admin"),
+    // For NETLINK_LISTEN_ALL_NSID.
+    (CapabilitySet::NET_BROADCAST, "net_broadcast"),
     // To enter a network namespace.
     (CapabilitySet::SYS_ADMIN, "sys_admin"),
     // To look up the namespaces of other users' processes.
     (CapabilitySet::SYS_PTRACE, "sys_ptrace"),
 ];
 
-/// Gives up every capability that the program has no use for, and returns the names of those that
-/// it has left (`capabilities(7)`).
-pub fn keep_used() -> Result<Vec<&'static str>, Errno> {
+/// Whether the capability to look into other users' processes is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ptrace {
+    Keep,
+    Drop,
+}
+
+/// What the process has left.
+#[derive(Debug)]
+pub struct Privileges {
+    /// The names of the capabilities that it can use.
+    pub capabilities: Vec<&'static str>,
+    pub bounding_set: BoundingSet,
+}
+
+/// What became of the capability bounding set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundingSet {
+    Dropped,
+    /// It takes `CAP_SETPCAP` to drop it.
+    Kept,
+}
+
+/// Gives up every capability that the program has no use for, in every set (`capabilities(7)`).
+pub fn give_up_privileges(ptrace: Ptrace) -> Result<Privileges, Errno> {
+    // First, while the capability for it is there.
+    let bounding_set = empty_bounding_set()?;
+    clear_ambient_capability_set().map_err(errno)?;
     let permitted = capabilities(None).map_err(errno)?.permitted;
-    let used = USED.iter().fold(CapabilitySet::empty(), |used, (one, _)| used | *one);
-    let kept = permitted & used;
+    let wanted = |one| ptrace == Ptrace::Keep || one != CapabilitySet::SYS_PTRACE;
+    let kept: Vec<_> =
+        USED.into_iter().filter(|(one, _)| wanted(*one) && permitted.contains(*one)).collect();
+    let set = kept.iter().fold(CapabilitySet::empty(), |set, (one, _)| set | *one);
     let sets =
-        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+        CapabilitySets { effective: set, permitted: set, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets).map_err(errno)?;
-    Ok(USED.iter().filter(|(one, _)| kept.contains(*one)).map(|(_, name)| *name).collect())
+    let capabilities = kept.into_iter().map(|(_, name)| name).collect();
+    Ok(Privileges { capabilities, bounding_set })
+}
+
+/// Takes everything out of the bounding set: a second line behind `no_new_privs`, should the
+/// program ever be made to execute another.
+fn empty_bounding_set() -> Result<BoundingSet, Errno> {
+    // There are at most 64: the sets are 64 bits wide.
+    for number in 0..64 {
+        let one = CapabilitySet::from_bits_retain(1 << number);
+        match remove_capability_from_bounding_set(one) {
+            Ok(()) => {}
+            // Past the last capability that the kernel knows.
+            Err(rustix::io::Errno::INVAL) => break,
+            // It takes CAP_SETPCAP, which a program with file capabilities has not.
+            Err(rustix::io::Errno::PERM) => return Ok(BoundingSet::Kept),
+            Err(other) => return Err(errno(other)),
+        }
+    }
+    Ok(BoundingSet::Dropped)
 }
 
 fn errno(errno: rustix::io::Errno) -> Errno {

@@ -6,3 +6,8 @@ pub fn raise_descriptor_limit() -> Result<(), Errno> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
+
+/// Nothing of what the process holds is ever written to a file, `core(5)`.
+pub fn forbid_core_dumps() -> Result<(), Errno> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
+}

@@ -1,7 +1,37 @@
-//! Before the first thread is started: limits and privileges.
+//! Before the first thread is started and the first byte of the client is read, the process gives
+//! up what it does not need.
+//!
+//! The steps, in the order of `main.rs`: [`start_afresh`], what a process inherits from whoever
+//! starts it; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
+//! more is done, [`restrict_system_calls`].
 
 mod capabilities;
+mod descriptors;
+mod environment;
 mod limits;
+mod panics;
+mod process;
+mod report;
+pub mod seccomp;
 
-pub use capabilities::keep_used;
+pub use capabilities::{BoundingSet, Privileges, Ptrace, give_up_privileges};
 pub use limits::raise_descriptor_limit;
+pub use panics::end_on_panic;
+pub use report::Report;
+pub use seccomp::install as restrict_system_calls;
+
+use std::io;
+
+/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps
+/// and being traced.
+///
+/// The working directory is kept: a client's relative paths are resolved in it.
+pub fn start_afresh() -> io::Result<()> {
+    descriptors::close_inherited()?;
+    environment::empty();
+    limits::forbid_core_dumps()?;
+    process::set_umask();
+    process::forbid_dumping()?;
+    process::forbid_new_privileges()?;
+    Ok(())
+}

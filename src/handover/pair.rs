@@ -1,8 +1,9 @@
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use sendfd::SendWithFd;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 
 /// The program's end of the pair, over which all descriptors travel.
@@ -11,16 +12,28 @@ pub struct Pair(UnixDatagram);
 
 impl Pair {
     /// Makes a pair: the program's end, and the one for the client.
-    pub fn new() -> Result<(Pair, OwnedFd), Errno> {
+    pub fn new() -> io::Result<(Pair, OwnedFd)> {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Pair(ours.into()), theirs))
+        let ours = UnixDatagram::from(ours);
+        // The client's end has a file description, and so a flag, of its own.
+        ours.set_nonblocking(true)?;
+        Ok((Pair(ours), theirs))
     }
 
-    /// Sends one message with its descriptors, 253 at most. Waits while the client's buffer is
-    /// full.
+    /// Sends one message with its descriptors, 253 at most. `WouldBlock` while the client's buffer
+    /// is full.
     pub fn send(&self, message: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
         send(&self.0, message, descriptors)
+    }
+
+    /// Waits until the client has room for a message, or is gone.
+    pub fn wait_for_room(&self) -> io::Result<()> {
+        let mut room = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+        match poll(&mut room, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 

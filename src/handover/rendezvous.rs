@@ -54,7 +54,7 @@ pub struct RendezvousError {
 impl fmt::Display for RendezvousError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RendezvousError { path, cause } = self;
-        write!(f, "cannot connect to the rendezvous {}: {cause}", path.display())
+        write!(f, "cannot connect to the rendezvous {}: {cause}", path.to_string_lossy())
     }
 }
 

@@ -1,6 +1,9 @@
 //! Opens a netlink socket in the calling thread's network namespace and sets it up.
 
+mod protocols;
 mod sockopt;
+
+pub use protocols::Protocols;
 
 use crate::wire::{Failure, Options, Stage};
 use nix::sys::socket::{NetlinkAddr, bind};
@@ -13,7 +16,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// of `docs/PROTOCOL.md`. It is bound only if the options say so.
 pub fn open(protocol: i32, options: &Options) -> Result<OwnedFd, Failure> {
     // The kernel judges the number: as it was given, with all its bits.
-    let protocol = NonZeroU32::new(protocol.cast_unsigned()).map(Protocol::from_raw);
+    let protocol = NonZeroU32::new(protocol as u32).map(Protocol::from_raw);
     let socket =
         socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(Stage::Socket.fails())?;

@@ -1,4 +1,4 @@
-use super::{NetnsFile, nsfs};
+use super::{NetnsFile, lookup, nsfs};
 use crate::wire::{Failure, Netns, Stage};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -7,31 +7,74 @@ use nix::sys::stat::Mode;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// The kernel's `PATH_MAX`, which counts the NUL byte at the end.
 const PATH_MAX: usize = 4096;
 
-/// Opens the namespace that `netns` names.
-///
-/// Opening a FIFO or a device has effects, and can hang. So the file is found without opening it
-/// (`O_PATH`), must be on nsfs, and only then is opened for reading.
-pub fn find(netns: &Netns) -> Result<NetnsFile, Failure> {
-    match netns {
-        Netns::Path(path) => find_path(path),
-        Netns::Pid(pid) => find_pid(*pid),
+/// Finds namespaces, those that policy allows.
+#[derive(Debug)]
+pub struct Finder {
+    /// Where the namespaces are that may be asked for, without a slash at the end; anywhere if
+    /// there are none.
+    directories: Vec<Vec<u8>>,
+    /// Whether a process may be named, by its id or by a path through procfs.
+    processes: bool,
+}
+
+impl Finder {
+    /// `directories` are absolute paths.
+    pub fn new(directories: &[PathBuf], processes: bool) -> Finder {
+        let directories = directories.iter().map(|it| without_slashes(it)).collect();
+        Finder { directories, processes }
+    }
+
+    /// Opens the namespace that `netns` names.
+    ///
+    /// Opening a FIFO or a device has effects, and can hang. So the file is found without opening
+    /// it (`O_PATH`), must be on nsfs, and only then is opened for reading.
+    pub fn find(&self, netns: &Netns) -> Result<NetnsFile, Failure> {
+        match netns {
+            Netns::Path(path) => check(self.find_path(path).map_err(Stage::Open.fails())?),
+            Netns::Pid(_) if !self.processes || !self.directories.is_empty() => {
+                Err(Stage::Open.fails()(Errno::EACCES))
+            }
+            Netns::Pid(pid) => find_pid(*pid),
+        }
+    }
+
+    fn find_path(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if path.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        if !self.directories.is_empty() {
+            lookup::in_directory(self.split(path).ok_or(Errno::EACCES)?)
+        } else if !self.processes {
+            lookup::outside_procfs(path)
+        } else {
+            lookup::anywhere(path)
+        }
+    }
+
+    /// Splits `path` into one of the directories and a name, byte by byte: what is spelled in
+    /// another way is not in it.
+    fn split<'a>(&'a self, path: &'a [u8]) -> Option<lookup::InDirectory<'a>> {
+        self.directories.iter().find_map(|directory| {
+            let name = path.strip_prefix(&directory[..])?.strip_prefix(b"/")?;
+            lookup::InDirectory::new(directory, name)
+        })
     }
 }
 
-fn find_path(path: &[u8]) -> Result<NetnsFile, Failure> {
-    if path.len() >= PATH_MAX {
-        return Err(Stage::Open.fails()(Errno::ENAMETOOLONG));
-    }
-    let path = CString::new(path).map_err(|_| Stage::Open.fails()(Errno::EINVAL))?;
-    let found = open(path.as_c_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(Stage::Open.fails())?;
-    check(found)
+fn without_slashes(path: &Path) -> Vec<u8> {
+    let path = path.as_os_str().as_bytes();
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    path[..end].to_vec()
 }
 
 /// A file that was found becomes one that is known to be a network namespace.
@@ -71,10 +114,11 @@ fn find_pid(pid: i32) -> Result<NetnsFile, Failure> {
         Some(Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM)) => None,
         Some(Err(errno)) => return Err(Stage::Open.fails()(errno)),
     };
-    let file = find_path(path.as_bytes()).map_err(|failure| match failure.errno {
+    let found = lookup::anywhere(path.as_bytes()).map_err(|errno| match errno {
         Errno::ENOENT => no_process(),
-        _ => failure,
+        _ => Stage::Open.fails()(errno),
     })?;
+    let file = check(found)?;
     match pidfd {
         Some(pidfd) if has_ended(&pidfd)? => Err(no_process()),
         // The process lives, so its id was its own when the file was opened.

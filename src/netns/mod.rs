@@ -4,11 +4,14 @@
 //! ends, and ends with its request.
 
 mod find;
+mod lookup;
 mod nsfs;
 
-pub use find::find;
+pub use find::Finder;
+pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS};
 
 use crate::wire::{Failure, Stage};
+use nix::errno::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -22,4 +25,10 @@ impl NetnsFile {
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(Stage::Setns.fails())
     }
+}
+
+/// The user namespace that the namespace belongs to, `ioctl_nsfs(2)`. `EPERM` if that is neither
+/// the program's own nor one below.
+pub fn owner(file: &NetnsFile) -> Result<OwnedFd, Errno> {
+    nsfs::owner(&file.0)
 }

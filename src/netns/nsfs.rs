@@ -3,13 +3,20 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
-use nix::libc::CLONE_NEWNET;
+use nix::libc::{CLONE_NEWNET, c_ulong};
 use nix::{ioctl_none_bad, request_code_none};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 const NSIO: u8 = 0xb7;
 
-ioctl_none_bad!(ns_get_nstype, request_code_none!(NSIO, 0x3));
+/// The request that tells which user namespace a namespace belongs to.
+pub const NS_GET_USERNS: c_ulong = request_code_none!(NSIO, 0x1);
+
+/// The request that tells which kind of namespace a file is.
+pub const NS_GET_NSTYPE: c_ulong = request_code_none!(NSIO, 0x3);
+
+ioctl_none_bad!(ns_get_userns, NS_GET_USERNS);
+ioctl_none_bad!(ns_get_nstype, NS_GET_NSTYPE);
 
 /// Whether `file`, open for reading on nsfs, is a network namespace and no other kind.
 pub fn is_network_namespace(file: impl AsFd) -> Result<bool, Errno> {
@@ -17,4 +24,11 @@ pub fn is_network_namespace(file: impl AsFd) -> Result<bool, Errno> {
     // argument and writes nothing.
     let kind = unsafe { ns_get_nstype(file.as_fd().as_raw_fd()) }?;
     Ok(kind == CLONE_NEWNET)
+}
+
+/// The user namespace that owns the namespace `file`. `EPERM` if it is outside the program's own.
+pub fn owner(file: impl AsFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: the descriptor is open as long as it is borrowed. NS_GET_USERNS takes no argument
+    // and returns a new descriptor, which nobody else knows of.
+    unsafe { ns_get_userns(file.as_fd().as_raw_fd()).map(|owner| OwnedFd::from_raw_fd(owner)) }
 }

@@ -1,11 +1,13 @@
 use super::Server;
-use super::admission::{HandingOver, Working};
+use super::admission::Place;
 use super::input::{End, FrameReader, Input};
+use crate::netns::NetnsFile;
 use crate::wire::{
     Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
 };
-use crate::{netlink, netns};
+use crate::{netlink, rootless};
 use nix::errno::Errno;
+use std::io;
 use std::os::fd::OwnedFd;
 
 /// A request that takes a thread of its own.
@@ -13,7 +15,7 @@ use std::os::fd::OwnedFd;
 pub struct Job {
     ticket: Ticket,
     entries: Vec<Entry>,
-    place: Working,
+    place: Place,
 }
 
 /// Whom to answer, and how.
@@ -93,25 +95,41 @@ impl Job {
 
     /// Opens what is asked for and answers. The calling thread ends up in another namespace and
     /// must end with this.
-    pub fn serve(self, server: &Server) {
+    pub fn serve(mut self, server: &Server) {
         let mut sockets = Vec::new();
         let mut outcomes = Vec::new();
         let mut entered = None;
         for entry in &self.entries {
-            outcomes.push(open(entry, &mut entered).map(|socket| sockets.push(socket)));
+            outcomes.push(open(server, entry, &mut entered).map(|socket| sockets.push(socket)));
         }
-        let _place: HandingOver = self.place.hand_over();
+        self.place.answer();
         answer(server, self.ticket, outcomes, &sockets);
     }
 }
 
 /// Opens one socket. `entered` is where this thread has been moved to by an earlier entry.
-fn open<'a>(entry: &'a Entry, entered: &mut Option<&'a Netns>) -> Result<OwnedFd, Failure> {
+fn open<'a>(
+    server: &Server,
+    entry: &'a Entry,
+    entered: &mut Option<&'a Netns>,
+) -> Result<OwnedFd, Failure> {
+    server.protocols.check(entry.protocol)?;
     if *entered != Some(&entry.netns) {
-        netns::find(&entry.netns)?.enter()?;
+        let file = server.finder.find(&entry.netns)?;
+        if let Err(refusal) = file.enter() {
+            return through_child(&file, entry, refusal);
+        }
         *entered = Some(&entry.netns);
     }
     netlink::open(entry.protocol, &entry.options)
+}
+
+/// Goes on where the thread was refused, if that is for want of a privilege that a child can have.
+fn through_child(file: &NetnsFile, entry: &Entry, refusal: Failure) -> Result<OwnedFd, Failure> {
+    match refusal.errno {
+        Errno::EPERM => rootless::open(file, entry).unwrap_or(Err(refusal)),
+        _ => Err(refusal),
+    }
 }
 
 fn answer(
@@ -121,15 +139,13 @@ fn answer(
     sockets: &[OwnedFd],
 ) {
     if !sockets.is_empty() {
-        server.count_ok();
         let message = match ticket {
             Ticket::One { id } => Reply::Opened { id },
             Ticket::Many { id, .. } => Reply::ManyOpened { id, outcomes: &outcomes },
         };
-        let Err(error) = server.pair.send(&message.encode(), sockets) else {
+        let Err(error) = hand_over(server, &message.encode(), sockets) else {
             return;
         };
-        server.uncount_ok();
         let not_sent = Stage::Send.fails()(error);
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
             *outcome = Err(not_sent);
@@ -137,4 +153,22 @@ fn answer(
     }
     let failures: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).collect();
     server.answer_failed(ticket, &failures);
+}
+
+/// Sends the message with its descriptors, as soon as the client has room for it.
+fn hand_over(server: &Server, message: &[u8], sockets: &[OwnedFd]) -> io::Result<()> {
+    loop {
+        // Counted first: a client that has its answer may ask for the counts at once.
+        server.count_ok();
+        let sent = server.pair.send(message, sockets);
+        if sent.is_err() {
+            server.uncount_ok();
+        }
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                server.pair.wait_for_room()?;
+            }
+            sent => return sent,
+        }
+    }
 }

@@ -13,8 +13,11 @@ mod output;
 
 pub use crew::run;
 
+use crate::confine::{BoundingSet, Report};
 use crate::handover::Pair;
-use crate::wire::{Hello, Info, RequestCounts};
+use crate::netlink::Protocols;
+use crate::netns::Finder;
+use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use input::FrameReader;
 use nix::errno::Errno;
@@ -24,11 +27,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
+/// What clients may ask for.
+#[derive(Debug)]
+pub struct Policy {
+    pub finder: Finder,
+    pub protocols: Protocols,
+    /// Requests that are worked on at a time.
+    pub max_in_flight: usize,
+}
+
 /// What all threads of the program share, for as long as it lives.
 #[derive(Debug)]
 pub struct Server {
     pair: Pair,
-    capabilities: Vec<&'static str>,
+    finder: Finder,
+    protocols: Protocols,
+    report: Report,
     started: Instant,
     /// Held by the thread whose turn it is to read.
     reader: Mutex<FrameReader>,
@@ -42,21 +56,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that hands descriptors over `pair` and works on at most `max_in_flight` requests
-    /// at a time. `capabilities` are the names that it reports.
-    pub fn new(
-        pair: Pair,
-        capabilities: Vec<&'static str>,
-        max_in_flight: usize,
-    ) -> Result<Server, Errno> {
+    /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
+    /// what the process has given up.
+    pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Server {
             pair,
-            capabilities,
+            finder: policy.finder,
+            protocols: policy.protocols,
+            report,
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),
             output: Output::new(),
-            admission: Admission::new(max_in_flight),
+            admission: Admission::new(policy.max_in_flight),
             spares: AtomicUsize::new(0),
             few_spares: EventFd::from_flags(flags)?,
             ok: AtomicU64::new(0),
@@ -69,7 +81,7 @@ impl Server {
         Hello {
             version: env!("CARGO_PKG_VERSION"),
             os_pid: std::process::id(),
-            capabilities: &self.capabilities,
+            capabilities: &self.report.privileges.capabilities,
         }
     }
 
@@ -83,6 +95,20 @@ impl Server {
                 in_flight: self.admission.in_flight(),
             },
             max_in_flight: self.admission.limit(),
+            confinement: self.confinement(),
+        }
+    }
+
+    fn confinement(&self) -> Confinement {
+        let Report { privileges, seccomp, no_new_privs, dumpable } = &self.report;
+        Confinement {
+            seccomp: *seccomp,
+            no_new_privs: *no_new_privs,
+            dumpable: *dumpable,
+            bounding_set: match privileges.bounding_set {
+                BoundingSet::Dropped => "dropped",
+                BoundingSet::Kept => "kept",
+            },
         }
     }
 

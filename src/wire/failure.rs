@@ -8,6 +8,10 @@ pub enum Stage {
     Open,
     /// Entering the namespace.
     Setns,
+    /// Entering the user namespace that the network namespace belongs to.
+    Userns,
+    /// Having a child process do it.
+    Fork,
     /// `socket(2)`.
     Socket,
     /// Setting a socket option, or joining a multicast group.
@@ -26,6 +30,8 @@ impl Stage {
         match self {
             Stage::Open => "open",
             Stage::Setns => "setns",
+            Stage::Userns => "userns",
+            Stage::Fork => "fork",
             Stage::Socket => "socket",
             Stage::Setsockopt => "setsockopt",
             Stage::Bind => "bind",

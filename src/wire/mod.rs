@@ -13,7 +13,7 @@ mod shape;
 mod term;
 
 pub use failure::{Failure, IntoErrno, Stage};
-pub use reply::{Hello, Info, Reply, RequestCounts};
+pub use reply::{Confinement, Hello, Info, Reply, RequestCounts};
 pub use request::{
     Command, Entry, Malformed, Netns, Options, ProtocolError, Request, read_request,
 };

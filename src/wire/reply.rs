@@ -1,4 +1,4 @@
-use super::term::{new_atom, new_integer, new_list, new_tuple};
+use super::term::{new_atom, new_boolean, new_integer, new_list, new_tuple};
 use super::{Failure, PROTOCOL, ProtocolError};
 use eetf::{Binary, Map, Term};
 
@@ -17,6 +17,18 @@ pub struct Info<'a> {
     pub uptime_ms: u64,
     pub requests: RequestCounts,
     pub max_in_flight: u64,
+    pub confinement: Confinement,
+}
+
+/// What the process has given up.
+#[derive(Debug)]
+pub struct Confinement {
+    /// Whether system calls are filtered.
+    pub seccomp: bool,
+    pub no_new_privs: bool,
+    pub dumpable: bool,
+    /// The atom for what became of the capability bounding set.
+    pub bounding_set: &'static str,
 }
 
 /// How many open requests were answered, either way, and how many are being served.
@@ -100,8 +112,20 @@ impl Info<'_> {
             ("uptime_ms", new_integer(self.uptime_ms)),
             ("requests", requests),
             ("max_in_flight", new_integer(self.max_in_flight)),
+            ("confinement", map(self.confinement.pairs())),
         ]);
         pairs
+    }
+}
+
+impl Confinement {
+    fn pairs(&self) -> Vec<(&'static str, Term)> {
+        vec![
+            ("seccomp", new_boolean(self.seccomp)),
+            ("no_new_privs", new_boolean(self.no_new_privs)),
+            ("dumpable", new_boolean(self.dumpable)),
+            ("bounding_set", new_atom(self.bounding_set)),
+        ]
     }
 }
 

@@ -188,9 +188,10 @@ fn read_entries(mut parts: Elements<'_>) -> Result<Vec<Entry>, String> {
 
 /// Reads Netns, Protocol and perhaps Options, the rest of a tuple whose arity was looked at.
 fn read_entry(mut parts: Elements<'_>) -> Result<Entry, String> {
+    let netns = parts.next().map(read_netns).transpose()?.flatten();
     let mut part = || parts.next().map(term::decode).transpose();
     Ok(Entry {
-        netns: part()?.and_then(read_netns).ok_or(
+        netns: netns.ok_or(
             "Netns is a path, as a binary or list of bytes, or {pid, Pid} with a positive Pid",
         )?,
         protocol: part()?
@@ -204,17 +205,16 @@ fn read_entry(mut parts: Elements<'_>) -> Result<Entry, String> {
     })
 }
 
-fn read_netns(netns: Term) -> Option<Netns> {
-    match netns {
-        Term::Tuple(pair) => match &pair.elements[..] {
-            [name, pid] if term::atom(name) == Some("pid") => {
-                let pid = i32::try_from(term::integer(pid)?).ok()?;
-                (pid > 0).then_some(Netns::Pid(pid))
-            }
-            _ => None,
-        },
-        path => term::bytes(path).map(Netns::Path),
-    }
+fn read_netns(netns: Checked<'_>) -> Result<Option<Netns>, String> {
+    let Some(mut pair) = netns.tuple() else {
+        return Ok(term::bytes(netns)?.map(Netns::Path));
+    };
+    let (Some(name), Some(pid), None) = (pair.next(), pair.next(), pair.next()) else {
+        return Ok(None);
+    };
+    let pid = pid.unsigned().and_then(|pid| i32::try_from(pid).ok()).filter(|&pid| pid > 0);
+    let is_pid = term::atom(&term::decode(name)?) == Some("pid");
+    Ok(pid.filter(|_| is_pid).map(Netns::Pid))
 }
 
 fn read_options(map: eetf::Map) -> Result<Options, String> {
@@ -250,8 +250,7 @@ fn read_option(options: &mut Options, key: &str, value: &Term) -> Result<(), Str
             options.groups = Some(mask.ok_or("groups is a 32-bit mask")?);
         }
         "memberships" => {
-            let groups = term::integers(value)
-                .and_then(|groups| groups.into_iter().map(|it| it.try_into().ok()).collect());
+            let groups = term::integers(value);
             options.memberships = Some(groups.ok_or("memberships is a list of group numbers")?);
         }
         _ => return Err(format!("{key} is no option")),

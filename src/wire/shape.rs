@@ -67,6 +67,11 @@ impl<'a> Checked<'a> {
         Some(Elements { walk, left })
     }
 
+    /// The value, if this is an integer from 0 to 2^64-1.
+    pub fn unsigned(self) -> Option<u64> {
+        Walk::new(self.0).unsigned()
+    }
+
     /// How many terms this one consists of, itself included.
     pub fn terms(self) -> usize {
         let mut walk = Walk::new(self.0);

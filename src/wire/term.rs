@@ -31,25 +31,35 @@ pub fn integer(term: &Term) -> Option<i128> {
 }
 
 /// The integers of a proper list, which is a string on the wire if all of them fit into bytes.
-pub fn integers(term: &Term) -> Option<Vec<i128>> {
+pub fn integers<T: From<u8> + TryFrom<i128>>(term: &Term) -> Option<Vec<T>> {
     match term {
         Term::ByteList(list) => Some(list.bytes.iter().map(|&byte| byte.into()).collect()),
-        Term::List(list) => list.elements.iter().map(integer).collect(),
+        Term::List(list) => list.elements.iter().map(|it| integer(it)?.try_into().ok()).collect(),
         _ => None,
     }
 }
 
-/// The bytes of a binary or of a list of bytes.
-pub fn bytes(term: Term) -> Option<Vec<u8>> {
-    match term {
+/// The bytes of a binary or of a list of bytes. A list is not decoded, since it may be long.
+pub fn bytes(checked: Checked<'_>) -> Result<Option<Vec<u8>>, String> {
+    if let Some(mut list) = checked.list() {
+        let bytes = list.by_ref().map(|it| it.unsigned()?.try_into().ok()).collect();
+        return Ok(bytes).map(|bytes: Option<_>| bytes.filter(|_| list.is_proper()));
+    }
+    Ok(match decode(checked)? {
         Term::Binary(binary) => Some(binary.bytes),
         Term::ByteList(list) => Some(list.bytes),
-        list => integers(&list)?.into_iter().map(|it| it.try_into().ok()).collect(),
-    }
+        // The empty list, which is no LIST on the wire.
+        Term::List(_) => Some(Vec::new()),
+        _ => None,
+    })
 }
 
 pub fn new_atom(name: &str) -> Term {
     Atom::from(name).into()
+}
+
+pub fn new_boolean(value: bool) -> Term {
+    new_atom(if value { "true" } else { "false" })
 }
 
 pub fn new_tuple<const N: usize>(elements: [Term; N]) -> Term {

@@ -30,6 +30,15 @@ defmodule Linx.Netlink.Port.Test.Descriptors do
   @doc "Waits until a server has closed whatever it has to close by now."
   def settle(server \\ Linx.Netlink.Port), do: Closer.watched(:sys.get_state(server).closer)
 
+  @doc "Waits until descriptors are closed that a closer will close when it hears of a death."
+  def await_closed(fds, closer) do
+    0 = Closer.watched(closer) |> await_nothing(closer)
+    for fd <- fds, do: refute(File.exists?("/proc/self/fd/#{fd}"))
+  end
+
+  defp await_nothing(0, _closer), do: 0
+  defp await_nothing(_some, closer), do: closer |> Closer.watched() |> await_nothing(closer)
+
   defp await(os_pid, count, expected) do
     deadline = System.monotonic_time(:millisecond) + @patience
     await(os_pid, count, expected, deadline)

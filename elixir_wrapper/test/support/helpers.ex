@@ -71,6 +71,19 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     spawn_monitor(fn -> send(test, {:result, self(), fun.()}) end)
   end
 
+  @doc """
+  Waits until a server has so many requests in flight. Asking it is what gives it time to get there.
+  """
+  def await_in_flight(server, count, deadline \\ System.monotonic_time(:millisecond) + @patience) do
+    in_flight = map_size(:sys.get_state(server).requests.table)
+
+    cond do
+      in_flight == count -> :ok
+      System.monotonic_time(:millisecond) > deadline -> flunk("#{in_flight} are in flight")
+      true -> await_in_flight(server, count, deadline)
+    end
+  end
+
   @doc "How long a function takes, in milliseconds, and what it returns."
   def timed(fun) do
     {microseconds, result} = :timer.tc(fun)

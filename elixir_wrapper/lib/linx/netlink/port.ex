@@ -163,7 +163,7 @@ defmodule Linx.Netlink.Port do
     entry = entry!({netns, protocol, options})
 
     Telemetry.open_span(%{netns: netns, protocol: protocol, server: server}, fn ->
-      entry |> open_entry(server, timeout) |> result(entry)
+      entry |> open_entry(server, Server.deadline(timeout)) |> result(entry)
     end)
   end
 
@@ -181,7 +181,7 @@ defmodule Linx.Netlink.Port do
     entries = Enum.map(entries, &entry!(&1, common))
 
     Telemetry.open_span(%{entries: length(entries), server: server}, fn ->
-      {:ok, open_entries(entries, server, timeout)}
+      {:ok, open_entries(entries, server, Server.deadline(timeout))}
     end)
   end
 
@@ -237,32 +237,32 @@ defmodule Linx.Netlink.Port do
     if Keyword.keyword?(options), do: Keyword.merge(common, options), else: options
   end
 
-  defp open_entry(%{target: {:ok, :host}} = entry, _server, _timeout),
+  defp open_entry(%{target: {:ok, :host}} = entry, _server, _deadline),
     do: Host.open(entry.number, entry.options)
 
-  defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, timeout) do
+  defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, deadline) do
     with {:ok, command} <- Wire.open(netns, number, entry.options),
-         {:ok, fd, id, closer} <- Server.request(server, :one, command, timeout) do
+         {:ok, fd, id, closer} <- Server.request(server, :one, command, deadline) do
       socket = adopt(fd, number)
       Closer.adopted(closer, id)
       socket
     end
   end
 
-  defp open_entry(%{target: {:error, reason}}, _server, _timeout), do: {:error, reason}
+  defp open_entry(%{target: {:error, reason}}, _server, _deadline), do: {:error, reason}
 
-  defp open_entries(entries, server, timeout) do
+  defp open_entries(entries, server, deadline) do
     {there, here} =
       entries |> Enum.with_index() |> Enum.split_with(fn {entry, _index} -> remote?(entry) end)
 
     opened_here =
       for {entry, index} <- here,
-          do: {index, entry |> open_entry(server, timeout) |> result(entry)}
+          do: {index, entry |> open_entry(server, deadline) |> result(entry)}
 
     opened_there =
       there
       |> Enum.chunk_every(Wire.max_entries())
-      |> Enum.flat_map(&open_chunk(&1, server, timeout))
+      |> Enum.flat_map(&open_chunk(&1, server, deadline))
 
     (opened_here ++ opened_there) |> Enum.sort() |> Enum.map(fn {_index, result} -> result end)
   end
@@ -270,24 +270,24 @@ defmodule Linx.Netlink.Port do
   defp remote?(%{target: {:ok, netns}}), do: netns != :host
   defp remote?(_entry), do: false
 
-  defp open_chunk(chunk, server, timeout) do
+  defp open_chunk(chunk, server, deadline) do
     {entries, indexes} = Enum.unzip(chunk)
 
     results =
-      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, timeout)),
+      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, deadline)),
           do: result(result, entry)
 
     Enum.zip(indexes, results)
   end
 
-  defp open_at_once(entries, server, timeout) do
+  defp open_at_once(entries, server, deadline) do
     wire =
       for %{target: {:ok, netns}} = entry <- entries,
           do: Wire.entry(netns, entry.number, entry.options)
 
     with {:ok, command} <- Wire.open_many(wire),
          {:ok, results, id, closer} <-
-           Server.request(server, {:many, length(entries)}, command, timeout) do
+           Server.request(server, {:many, length(entries)}, command, deadline) do
       sockets = Enum.zip_with(results, entries, &adopt_result/2)
       Closer.adopted(closer, id)
       sockets

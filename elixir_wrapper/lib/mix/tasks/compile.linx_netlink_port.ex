@@ -35,8 +35,8 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
 
   @impl true
   def clean do
-    File.rm(target())
-    File.rm(manifest())
+    _ = File.rm(target())
+    _ = File.rm(manifest())
     :ok
   end
 

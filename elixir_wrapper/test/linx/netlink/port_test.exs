@@ -421,6 +421,24 @@ defmodule Linx.Netlink.PortTest do
     Descriptors.await(os_pid, there)
   end
 
+  test "callers who open faster than descriptors can be closed are held up, and fill no table" do
+    before = Descriptors.count()
+
+    1..64
+    |> Enum.map(fn _number -> Task.async(fn -> open_and_close(100) end) end)
+    |> Task.await_many(60_000)
+
+    # At most 64 are to be closed when nobody waits any more.
+    assert Descriptors.count() <= before + 64 + 8
+  end
+
+  defp open_and_close(count) do
+    for _number <- 1..count do
+      {:ok, socket} = Port.open("/proc/self/ns/net", :route, timeout: 30_000)
+      :ok = :socket.close(socket)
+    end
+  end
+
   test "many callers at once get each its own" do
     namespaces = for _number <- 1..4, do: Namespace.create()
 

@@ -13,8 +13,17 @@ defmodule Linx.Netlink.Port.Application do
 
   @impl true
   def start(_type, _args) do
+    load()
     Telemetry.detect()
     Supervisor.start_link(children(), strategy: :one_for_one, name: __MODULE__.Supervisor)
+  end
+
+  # A BEAM that loads its code when it is first used has no descriptor to load it with when it matters
+  # most: when it has run out of them, and has to say so.
+  defp load do
+    modules = Application.spec(:linx_netlink_port, :modules) || []
+    _ = :code.ensure_modules_loaded(modules ++ [:erl_posix_msg, :inet, :prim_file, :socket])
+    :ok
   end
 
   defp children do

@@ -36,7 +36,7 @@ defmodule Linx.Netlink.Port.Host do
       {:ok, socket}
     else
       {:error, reason} ->
-        :socket.close(socket)
+        _ = :socket.close(socket)
         {:error, reason}
     end
   end

@@ -36,13 +36,13 @@ defmodule Linx.Netlink.Port.Options do
   """
   @spec split!(term()) :: {GenServer.server(), pos_integer() | nil, keyword()}
   def split!(options) do
-    unless Keyword.keyword?(options) do
+    if not Keyword.keyword?(options) do
       raise ArgumentError, "expected a keyword list of options, got: #{inspect(options)}"
     end
 
     {server, options} = Keyword.pop(options, :server, Linx.Netlink.Port)
     {timeout, options} = Keyword.pop(options, :timeout)
-    if timeout, do: Settings.timeout!(timeout)
+    _ = if timeout, do: Settings.timeout!(timeout)
     {server, timeout, options}
   end
 
@@ -58,7 +58,7 @@ defmodule Linx.Netlink.Port.Options do
   def wire!([]), do: %{}
 
   def wire!(options) do
-    unless Keyword.keyword?(options) do
+    if not Keyword.keyword?(options) do
       raise ArgumentError, "expected a keyword list of options, got: #{inspect(options)}"
     end
 

@@ -30,10 +30,9 @@ defmodule Linx.Netlink.Port.Process do
   """
   @spec kill([t() | nil]) :: :ok
   def kill(processes) do
-    case Enum.reject(processes, &is_nil/1) do
-      [] -> :ok
-      processes -> spawn(fn -> Enum.each(processes, &kill_now/1) end) && :ok
-    end
+    processes = Enum.reject(processes, &is_nil/1)
+    _pid = spawn(fn -> Enum.each(processes, &kill_now/1) end)
+    :ok
   end
 
   defp kill_now(%__MODULE__{pid: pid} = process) do

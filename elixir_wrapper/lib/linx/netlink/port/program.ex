@@ -6,7 +6,8 @@ defmodule Linx.Netlink.Port.Program do
   as messages; `handle/2` turns each into events:
 
     * `{:up, hello}`: it has said hello, and takes requests;
-    * `{:reply, id, reply, descriptors, truncated?}`: a reply, from either channel;
+    * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
+      descriptors of those that find no room in the BEAM's table, so there may be too few;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
     * `{:strange, text, descriptors}`: something that was not understood, and is dropped;
     * `:ending`: it has closed its pair, and will be down in a moment;
@@ -33,7 +34,7 @@ defmodule Linx.Netlink.Port.Program do
 
   @type event() ::
           {:up, map()}
-          | {:reply, Wire.id(), term(), [non_neg_integer()], truncated? :: boolean()}
+          | {:reply, Wire.id(), term(), [non_neg_integer()]}
           | {:discard, [non_neg_integer()]}
           | {:strange, String.t(), [non_neg_integer()]}
           | :ending
@@ -58,7 +59,7 @@ defmodule Linx.Netlink.Port.Program do
         rendezvous: rendezvous
       }
 
-      # Asks to be told of the connection; seldom, it is there already.
+      # Asks to be told of the connection, or finds that it is there already.
       {program, events} = accept(program)
       {:ok, program, events}
     else
@@ -118,17 +119,14 @@ defmodule Linx.Netlink.Port.Program do
   end
 
   @doc """
-  Ends it, by ending its input; with `:kill` also if it doesn't care.
-
-  A process that is killed by its id is the one that was started, or none.
+  Ends it: by ending its input, and by a signal in case that it doesn't care, or is stopped.
   """
-  @spec stop(t(), :kill | :gently) :: :ok
-  def stop(%__MODULE__{} = program, manner) do
+  @spec stop(t()) :: :ok
+  def stop(%__MODULE__{} = program) do
     close_port(program.port)
     Rendezvous.close(program.rendezvous)
-    if program.pair, do: :socket.close(program.pair)
-    if manner == :kill, do: OSProcess.kill(Enum.uniq([program.process, program.peer]))
-    :ok
+    _ = if program.pair, do: :socket.close(program.pair)
+    OSProcess.kill(Enum.uniq([program.process, program.peer]))
   end
 
   @doc "The port program's path, in words."
@@ -244,8 +242,8 @@ defmodule Linx.Netlink.Port.Program do
 
   defp receive_replies(pair, events, left) do
     case Pair.receive_message(pair) do
-      {:ok, bytes, fds, truncated?} ->
-        event = message(Wire.decode(bytes), fds, truncated?)
+      {:ok, bytes, fds, _truncated?} ->
+        event = message(Wire.decode(bytes), fds)
         receive_replies(pair, [event | events], left - 1)
 
       :wait ->
@@ -256,9 +254,9 @@ defmodule Linx.Netlink.Port.Program do
     end
   end
 
-  defp message({:reply, id, reply}, fds, truncated?), do: {:reply, id, reply, fds, truncated?}
-  defp message({:unreadable, id}, fds, _truncated?) when id != nil, do: unreadable(id, fds)
-  defp message(other, fds, _truncated?), do: strange(other, fds)
+  defp message({:reply, id, reply}, fds), do: {:reply, id, reply, fds}
+  defp message({:unreadable, id}, fds) when id != nil, do: unreadable(id, fds)
+  defp message(other, fds), do: strange(other, fds)
 
   # It has nothing to say before it has been asked, and is asked nothing before its hello.
   defp read(%__MODULE__{hello: nil} = program, _data), do: rubbish(program)
@@ -276,7 +274,7 @@ defmodule Linx.Netlink.Port.Program do
 
   defp frames(program, frames), do: {program, Enum.map(frames, &frame(Wire.decode(&1)))}
 
-  defp frame({:reply, id, reply}), do: {:reply, id, reply, [], false}
+  defp frame({:reply, id, reply}), do: {:reply, id, reply, []}
   defp frame({:unreadable, id}) when id != nil, do: unreadable(id, [])
 
   defp frame({:protocol_error, reason}),
@@ -288,7 +286,7 @@ defmodule Linx.Netlink.Port.Program do
     do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}", fds}
 
   # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
-  defp unreadable(id, fds), do: {:reply, id, {:error, {:port, @eproto}}, fds, false}
+  defp unreadable(id, fds), do: {:reply, id, {:error, {:port, @eproto}}, fds}
 
   defp close_port(port) do
     Port.close(port)

@@ -45,7 +45,7 @@ defmodule Linx.Netlink.Port.Rendezvous do
       {:ok, %__MODULE__{listener: listener, address: "@" <> name}}
     else
       {:error, reason} ->
-        :socket.close(listener)
+        _ = :socket.close(listener)
         {:error, Errno.to_code(reason)}
     end
   end
@@ -69,8 +69,8 @@ defmodule Linx.Netlink.Port.Rendezvous do
   def close(nil), do: :ok
 
   def close(%__MODULE__{} = rendezvous) do
-    if rendezvous.connection, do: :socket.close(rendezvous.connection)
-    :socket.close(rendezvous.listener)
+    _ = if rendezvous.connection, do: :socket.close(rendezvous.connection)
+    _ = :socket.close(rendezvous.listener)
     :ok
   end
 
@@ -81,7 +81,7 @@ defmodule Linx.Netlink.Port.Rendezvous do
       {:ok, %{rendezvous | connection: connection, peer: pid}}
     else
       _stranger ->
-        :socket.close(connection)
+        _ = :socket.close(connection)
         accept(rendezvous, guest)
     end
   end

@@ -81,7 +81,7 @@ defmodule Linx.Netlink.Port.Server do
     do: GenServer.start_link(__MODULE__, settings, name: name)
 
   @doc """
-  Asks for something and waits for the answer, which comes within the time limit.
+  Asks for something and waits for the answer, which comes by the deadline (`deadline/1`).
 
   There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
   """
@@ -89,17 +89,22 @@ defmodule Linx.Netlink.Port.Server do
           GenServer.server(),
           Requests.expectation(),
           Wire.command(),
-          pos_integer() | nil
+          integer() | nil
         ) :: answer()
-  def request(server, expect, command, timeout) do
-    GenServer.call(server, {expect, command, deadline(timeout)}, :infinity)
+  def request(server, expect, command, deadline) do
+    GenServer.call(server, {expect, command, deadline}, :infinity)
   catch
     :exit, _reason -> {:error, {:port, @epipe}}
   end
 
-  # The clock is the node's, so the time in the server's queue counts too.
-  defp deadline(nil), do: nil
-  defp deadline(timeout), do: now() + timeout
+  @doc """
+  The deadline of a call that may take so many milliseconds from now; `nil` leaves it to the server.
+
+  The clock is the node's, so the time in the server's queue counts too.
+  """
+  @spec deadline(pos_integer() | nil) :: integer() | nil
+  def deadline(nil), do: nil
+  def deadline(timeout), do: now() + timeout
 
   @impl true
   def init(%Settings{} = settings) do
@@ -134,6 +139,10 @@ defmodule Linx.Netlink.Port.Server do
     {:noreply, wake(%{state | wake: nil})}
   end
 
+  def handle_info({:hung?, id}, state) do
+    if id != nil and state.probe == id, do: {:noreply, hung(state)}, else: {:noreply, state}
+  end
+
   def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
     {:stop, {:closer, reason}, state}
   end
@@ -150,10 +159,7 @@ defmodule Linx.Netlink.Port.Server do
   @impl true
   def terminate(_reason, %{program: nil}), do: :ok
 
-  def terminate(_reason, state) do
-    # One that never said hello may not know what the end of its input means.
-    Program.stop(state.program, if(up?(state), do: :gently, else: :kill))
-  end
+  def terminate(_reason, state), do: Program.stop(state.program)
 
   ## The port program: down, starting, up
 
@@ -183,11 +189,11 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # Every way in which a port program comes to an end leads through here.
-  defp down(state, code, text, manner) do
+  defp down(state, code, text) do
     was_up? = up?(state)
     rest = if was_up?, do: Program.rest(state.program), else: []
     state = events(state, rest)
-    Program.stop(state.program, manner)
+    Program.stop(state.program)
     Logger.error(text <> in_flight(state))
 
     if was_up? do
@@ -294,13 +300,13 @@ defmodule Linx.Netlink.Port.Server do
   defp events(state, []), do: flush(state)
   defp events(state, [event | events]), do: state |> event(event) |> events(events)
 
-  defp event(state, {:reply, id, reply, fds, truncated?}) do
+  defp event(state, {:reply, id, reply, fds}) do
     case Requests.pop(state.requests, id) do
       {nil, _requests} ->
         late(state, id, fds)
 
       {request, requests} ->
-        answer(%{state | requests: requests}, id, request, reply, fds, truncated?)
+        answer(%{state | requests: requests}, id, request, reply, fds)
     end
   end
 
@@ -325,7 +331,13 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # It may not have ended: it may be something else that prints, or be stopped.
-  defp event(state, {:down, code, text}), do: down(state, code, text, :kill)
+  defp event(state, {:down, code, text}), do: down(state, code, text)
+
+  # The probe's, whose time is just up.
+  defp late(%{probe: id} = state, id, fds) do
+    Closer.close(state.closer, fds)
+    %{state | probe: nil}
+  end
 
   defp late(state, id, fds) do
     Closer.close(state.closer, fds)
@@ -359,13 +371,13 @@ defmodule Linx.Netlink.Port.Server do
 
   defp ending(state, _time, _code, _text), do: state
 
-  defp answer(state, id, %{from: :probe}, _reply, fds, _truncated?) do
+  defp answer(state, _id, %{from: :probe}, _reply, fds) do
     Closer.close(state.closer, fds)
-    if state.probe == id, do: %{state | probe: nil}, else: state
+    %{state | probe: nil}
   end
 
-  defp answer(state, id, request, reply, fds, truncated?) do
-    case outcome(request.expect, reply, fds, truncated?) do
+  defp answer(state, id, request, reply, fds) do
+    case outcome(request.expect, reply, fds) do
       {:ok, result, []} -> hand_over(state, id, request, result, fds)
       {:ok, result, extra} -> hand_over(discard(state, extra), id, request, result, fds -- extra)
       {:info, map} -> GenServer.reply(request.from, {:ok, map, counts(state), state.closer})
@@ -397,25 +409,25 @@ defmodule Linx.Netlink.Port.Server do
 
   ## What a reply means, given what was expected
 
-  defp outcome(:one, :ok, [fd | extra], _truncated?), do: {:ok, fd, extra}
+  defp outcome(:one, :ok, [fd | extra]), do: {:ok, fd, extra}
   # The kernel drops what finds no room in the BEAM's table.
-  defp outcome(:one, :ok, [], _truncated?), do: {:error, {:port, @emfile}}
+  defp outcome(:one, :ok, []), do: {:error, {:port, @emfile}}
 
-  defp outcome({:many, count}, {:ok, results}, fds, _truncated?)
+  defp outcome({:many, count}, {:ok, results}, fds)
        when is_list(results) and length(results) == count do
     {results, extra} = Enum.map_reduce(results, fds, &entry/2)
     {:ok, results, extra}
   end
 
-  defp outcome({:many, count}, {:error, reasons}, fds, _truncated?)
+  defp outcome({:many, count}, {:error, reasons}, fds)
        when is_list(reasons) and length(reasons) == count do
     {results, extra} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
     {:ok, results, extra}
   end
 
-  defp outcome(:info, {:ok, map}, [], _truncated?) when is_map(map), do: {:info, map}
-  defp outcome(_expect, {:error, reason}, _fds, _truncated?), do: {:error, reason}
-  defp outcome(_expect, _reply, _fds, _truncated?), do: {:error, {:port, @eproto}}
+  defp outcome(:info, {:ok, map}, []) when is_map(map), do: {:info, map}
+  defp outcome(_expect, {:error, reason}, _fds), do: {:error, reason}
+  defp outcome(_expect, _reply, _fds), do: {:error, {:port, @eproto}}
 
   # Descriptors come in order, and the last ones are the ones that get lost.
   defp entry(:ok, [fd | fds]), do: {{:ok, fd}, fds}
@@ -462,13 +474,13 @@ defmodule Linx.Netlink.Port.Server do
     text =
       "#{Program.describe(state.program)} did not say hello within #{state.settings.timeout} ms"
 
-    down(state, @etimedout, text <> "; is it the right file?", :kill)
+    down(state, @etimedout, text <> "; is it the right file?")
   end
 
   defp give_up_start(state, _now), do: state
 
   defp give_up_end(%{ending: {time, code, text}} = state, now) when time <= now do
-    down(state, code, "#{Program.describe(state.program)} #{text}", :kill)
+    down(state, code, "#{Program.describe(state.program)} #{text}")
   end
 
   defp give_up_end(state, _now), do: state
@@ -482,7 +494,9 @@ defmodule Linx.Netlink.Port.Server do
         Enum.each(expired, &fail(&1, @etimedout))
         state = %{state | requests: requests}
 
-        if Enum.any?(expired, &(&1.from == :probe)), do: hung(state), else: probe(state, now)
+        # The answer to a probe may be in the server's queue already. This gets in line behind it.
+        if Enum.any?(expired, &(&1.from == :probe)), do: send(self(), {:hung?, state.probe})
+        probe(state, now)
     end
   end
 
@@ -499,13 +513,11 @@ defmodule Linx.Netlink.Port.Server do
 
   defp probe(state, _now), do: state
 
-  defp hung(%{program: nil} = state), do: state
-
   defp hung(state) do
     text =
       "#{Program.describe(state.program)} does not answer any more; it is killed and replaced"
 
-    down(state, @etimedout, text, :kill)
+    down(state, @etimedout, text)
   end
 
   defp retry_start(%{program: nil} = state, _now), do: restart(state)

@@ -63,14 +63,14 @@ defmodule Linx.Netlink.Port.Wire do
   @doc """
   The frame that makes a request of a command.
 
-      iex> [prefix | command] = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
-      iex> <<length::32, term::binary>> = prefix <> command
+      iex> frame = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
+      iex> <<length::32, term::binary>> = IO.iodata_to_binary(frame)
       iex> {length == byte_size(term), :erlang.binary_to_term(term)}
       {true, {7, :info}}
   """
-  @spec frame(id(), command()) :: nonempty_improper_list(binary(), binary())
+  @spec frame(id(), command()) :: iodata()
   def frame(id, command) do
-    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>> | command]
+    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>>, command]
   end
 
   @doc """
@@ -126,15 +126,18 @@ defmodule Linx.Netlink.Port.Wire do
   """
   @spec vocabulary() :: [atom()]
   def vocabulary do
-    ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight
-       max_in_flight badarg protocol_error)a ++ reasons() ++ stages() ++ capabilities()
+    ~w(hello protocol version os_pid capabilities uptime_ms requests ok error in_flight userns
+       max_in_flight badarg protocol_error)a ++
+      confinement() ++ reasons() ++ stages() ++ capabilities()
   end
+
+  defp confinement, do: ~w(confinement seccomp no_new_privs dumpable bounding_set dropped kept)a
 
   defp reasons do
     ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
   end
 
-  defp stages, do: ~w(open setns socket setsockopt bind send thread)a
+  defp stages, do: ~w(open setns userns fork socket setsockopt bind send thread)a
 
   defp capabilities do
     ~w(chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable

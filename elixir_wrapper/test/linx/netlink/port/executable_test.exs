@@ -79,13 +79,13 @@ defmodule Linx.Netlink.Port.ExecutableTest do
   end
 
   test "one that prints rubbish without end is EPROTO, and killed" do
-    call = call(Fixture.script("exec yes\n"))
+    call = call(Fixture.script("exec yes 2>/dev/null\n"))
     assert call.error.errno == :eproto
     assert call.time < @timeout
   end
 
   test "one that prints what would be a frame of zeros is no danger" do
-    call = call(Fixture.script("exec cat /dev/zero\n"))
+    call = call(Fixture.script("exec cat /dev/zero 2>/dev/null\n"))
     assert call.error.errno == :eproto
     assert call.time < @timeout
   end
@@ -239,6 +239,47 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert log =~ "answered a request that was never made"
     assert log =~ "no reply, dropped"
     assert log =~ "more descriptors than were asked for"
+    assert Descriptors.settle(server) == 0
+  end
+
+  test "one that dies of a request is sent it twice, not more, and its caller gets an error" do
+    log = Path.join(Fixture.directory(), "requests")
+
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    sys.stdin.buffer.read(length)
+    open("#{log}", "a").write("request\\n")
+    """
+
+    call = call(python(body), timeout: 10_000)
+    assert call.error.errno == :epipe
+    assert File.read!(log) == "request\nrequest\n"
+  end
+
+  test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
+    body = """
+    connection.sendmsg([bytes(#{hello(1)})], rights)
+    def request():
+        length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+        return sys.stdin.buffer.read(length)
+    ours.send(request()[:14] + bytes([119, 2]) + b"ok")
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink.fileno()]))
+    ours.sendmsg([request()[:14] + bytes(#{bytes({:ok, [:ok, :ok, :ok]})})[1:]], [fds])
+    sys.stdin.read()
+    """
+
+    server = start_server(executable: python(body))
+
+    assert {:error, %Error{stage: :port, errno: :emfile}} =
+             Port.open("/proc/self/ns/net", :route, server: server)
+
+    assert {:ok,
+            [{:ok, socket}, {:error, %Error{errno: :emfile}}, {:error, %Error{errno: :emfile}}]} =
+             Port.open_many(List.duplicate({"/proc/self/ns/net", :route}, 3), server: server)
+
+    :ok = :socket.close(socket)
     assert Descriptors.settle(server) == 0
   end
 

@@ -1,0 +1,50 @@
+defmodule Linx.Netlink.Port.ErrorTest do
+  use ExUnit.Case, async: true
+
+  alias Linx.Netlink.Port.Error
+
+  defp message(stage, code, netns \\ {:name, "blue"}) do
+    stage |> Error.new(code, netns, :route) |> Exception.message()
+  end
+
+  test "says which capability is missing to enter a namespace" do
+    assert message(:setns, 1) =~ "enter the network namespace \"blue\" (/run/netns/blue)"
+    assert message(:setns, 1) =~ "CAP_SYS_ADMIN"
+  end
+
+  test "says which capability is missing to look at a process" do
+    assert message(:open, 13, {:pid, 7}) =~ "process 7"
+    assert message(:open, 13, {:pid, 7}) =~ "CAP_SYS_PTRACE"
+  end
+
+  test "says which capability an option takes" do
+    assert message(:setsockopt, 1) =~ "CAP_NET_ADMIN"
+  end
+
+  test "says what a file is not" do
+    assert message(:setns, 22, "/etc/passwd") =~ "/etc/passwd: invalid argument (EINVAL)"
+    assert message(:setns, 22, "/etc/passwd") =~ "not a network namespace"
+  end
+
+  test "says what to do about the port program" do
+    assert message(:port, 2) =~ "mix compile"
+    assert message(:port, 13) =~ "permission to execute"
+    assert message(:port, 24) =~ "ulimit -n"
+    assert message(:port, 32) =~ "died"
+    assert message(:port, 110) =~ "in time"
+  end
+
+  test "has a message for every stage and every error number" do
+    for stage <- [:open, :setns, :socket, :setsockopt, :bind, :send, :thread, :port],
+        code <- [1, 2, 11, 13, 22, 24, 105, 4095],
+        netns <- [nil, :host, {:pid, 1}, {:name, "a"}, {:path, "/a"}, "/a", <<255>>, ~c"/a"] do
+      message = message(stage, code, netns)
+      assert message =~ ~r/^could not \w+ .+: .+/
+      assert String.valid?(message)
+    end
+  end
+
+  test "is an exception" do
+    assert_raise Error, ~r/could not open/, fn -> raise Error.new(:open, 2, "/a", 0) end
+  end
+end

@@ -1,0 +1,302 @@
+defmodule Linx.Netlink.Port.FaultTest do
+  @moduledoc "What dies, hangs or gives up, in the middle of things."
+
+  use Linx.Netlink.Port.Test.Case
+
+  import ExUnit.CaptureLog
+
+  alias Linx.Netlink.Port
+  alias Linx.Netlink.Port.Error
+
+  @patience 20_000
+
+  setup do
+    %{namespace: Namespace.create()}
+  end
+
+  # Callers that open a socket each, prove where it is, and close it; their results come as messages.
+  defp start_callers(count, server, namespace, options \\ []) do
+    for _number <- 1..count do
+      spawn_caller(fn ->
+        case Port.open(namespace.path, :route, [server: server] ++ options) do
+          {:ok, socket} ->
+            Namespace.assert_inside(socket, namespace)
+            :socket.close(socket)
+
+          {:error, error} ->
+            {:error, error.errno}
+        end
+      end)
+    end
+  end
+
+  defp results(callers) do
+    for {pid, monitor} <- callers do
+      assert_receive {:result, ^pid, result}, @patience
+      assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, @patience
+      result
+    end
+  end
+
+  describe "when the port program is killed" do
+    test "the next call starts another, and sockets opened before stay usable", context do
+      server = start_server()
+      {:ok, before} = Port.open(context.namespace.path, :route, server: server)
+      os_pid = os_pid(server)
+      log = capture_log(fn -> kill_program(server) end)
+      assert [line] = log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
+      assert line =~ "status 137"
+      assert line =~ Port.Executable.default()
+
+      {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+      assert os_pid(server) != os_pid
+      Namespace.assert_inside(socket, context.namespace)
+      Namespace.assert_inside(before, context.namespace)
+      assert {:ok, %{server: %{starts: 2}}} = Port.info(server)
+    end
+
+    test "requests in flight are sent once more", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+      callers = start_callers(16, server, context.namespace)
+      await_in_flight(server, 16)
+      signal(os_pid, :KILL)
+      assert Enum.all?(results(callers), &(&1 == :ok))
+      assert os_pid(server) != os_pid
+    end
+
+    test "while 64 callers open sockets as fast as they can, every call has an answer in time",
+         context do
+      server = start_server(timeout: 2_000)
+      _os_pid = os_pid(server)
+      test = self()
+
+      callers =
+        for _number <- 1..64 do
+          spawn_caller(fn -> open_until_told(server, context.namespace, test, 0, 0) end)
+        end
+
+      for signal <- Enum.flat_map(1..10, fn _round -> [:KILL, :SEGV, :KILL] end) do
+        # Some have been served since the last one.
+        for _number <- 1..64, do: assert_receive(:opened, @patience)
+        flush_opened()
+        with %{program: %{process: %{pid: pid}}} <- :sys.get_state(server), do: hit(pid, signal)
+      end
+
+      for {pid, _monitor} <- callers, do: send(pid, :enough)
+      results = results(callers)
+      flush_opened()
+      assert Enum.all?(results, fn {slowest, _count} -> slowest < 2_500 end)
+      assert Enum.all?(results, fn {_slowest, count} -> count > 0 end)
+      {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+      Namespace.assert_inside(socket, context.namespace)
+      Descriptors.settle(server)
+    end
+
+    defp open_until_told(server, namespace, test, slowest, count) do
+      receive do
+        :enough -> {slowest, count}
+      after
+        0 ->
+          {time, result} = timed(fn -> Port.open(namespace.path, :route, server: server) end)
+          count = count + opened(result, test)
+          open_until_told(server, namespace, test, max(slowest, time), count)
+      end
+    end
+
+    defp opened({:ok, socket}, test) do
+      :ok = :socket.close(socket)
+      send(test, :opened)
+      1
+    end
+
+    defp opened({:error, %Error{stage: :port}}, _test), do: 0
+
+    # It may have been gone already.
+    defp hit(os_pid, signal),
+      do: System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
+
+    defp flush_opened do
+      receive do
+        :opened -> flush_opened()
+      after
+        0 -> :ok
+      end
+    end
+  end
+
+  describe "when the port program is stopped" do
+    test "for less than the deadline, calls only take longer", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+      callers = start_callers(8, server, context.namespace)
+      await_in_flight(server, 8)
+      signal(os_pid, :CONT)
+      assert Enum.all?(results(callers), &(&1 == :ok))
+      assert os_pid(server) == os_pid
+    end
+
+    test "for longer, calls time out in time, and it is killed and replaced", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+
+      log =
+        capture_log(fn ->
+          {time, result} =
+            timed(fn ->
+              Port.open(context.namespace.path, :route, server: server, timeout: 200)
+            end)
+
+          assert {:error, %Error{stage: :port, errno: :etimedout}} = result
+          assert time in 195..700
+
+          # This one is in flight when the first one's time is up. It gets its socket from the next one.
+          assert {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+          Namespace.assert_inside(socket, context.namespace)
+        end)
+
+      assert log =~ "does not answer any more"
+      assert log =~ Port.Executable.default()
+      await_gone(os_pid)
+      assert os_pid(server) != os_pid
+    end
+
+    test "until a deadline has passed, what comes late is closed, and it is kept", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      before = Descriptors.count()
+      signal(os_pid, :STOP)
+
+      callers = start_callers(8, server, context.namespace, timeout: 50)
+      assert Enum.all?(results(callers), &(&1 == {:error, :etimedout}))
+      signal(os_pid, :CONT)
+      assert os_pid(server) == os_pid
+      Descriptors.await(before)
+    end
+
+    test "and its input is full, the server is not held up, and nothing is lost", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+      # Half a megabyte each: more than a pipe takes.
+      path = String.duplicate("/", 2_000) <> context.namespace.path
+      entries = List.duplicate({path, :route}, 253)
+
+      callers =
+        for _number <- 1..4 do
+          spawn_caller(fn ->
+            {:ok, results} = Port.open_many(entries, server: server, timeout: 15_000)
+            for {:ok, socket} <- results, do: :socket.close(socket)
+            length(results)
+          end)
+        end
+
+      await_in_flight(server, 4)
+
+      {time, result} =
+        timed(fn -> Port.open(context.namespace.path, :route, server: server, timeout: 100) end)
+
+      assert {:error, %Error{errno: :etimedout}} = result
+      assert time < 600
+      signal(os_pid, :CONT)
+      assert [253, 253, 253, 253] = results(callers)
+      assert os_pid(server) == os_pid
+    end
+  end
+
+  describe "when a caller dies" do
+    test "with its request in flight, what was opened for it is closed", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+      signal(os_pid, :STOP)
+      callers = start_callers(32, server, context.namespace)
+      await_in_flight(server, 32)
+
+      for {pid, monitor} <- callers do
+        Process.exit(pid, :kill)
+        assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, @patience
+      end
+
+      signal(os_pid, :CONT)
+      await_in_flight(server, 0)
+      Descriptors.settle(server)
+      Descriptors.await(here)
+      Descriptors.await(os_pid, there)
+    end
+
+    test "at any moment, 10,000 times, nothing is left", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+
+      for _round <- 1..100 do
+        callers =
+          for number <- 1..100 do
+            caller = {pid, _monitor} = spawn_monitor(fn -> open(server, context.namespace) end)
+            # Spread over the time that a call takes.
+            if rem(number, 4) == 0, do: :erlang.yield()
+            Process.exit(pid, :kill)
+            caller
+          end
+
+        for {pid, monitor} <- callers do
+          assert_receive {:DOWN, ^monitor, :process, ^pid, _reason}, @patience
+        end
+      end
+
+      await_in_flight(server, 0)
+      Descriptors.settle(server)
+      Descriptors.await(here)
+      Descriptors.await(os_pid, there)
+    end
+
+    defp open(server, namespace) do
+      Port.open(namespace.path, :route, server: server)
+      open(server, namespace)
+    end
+  end
+
+  describe "when the server" do
+    test "is killed, callers get an error, nothing is left, and its port program goes", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+      callers = start_callers(16, server, context.namespace)
+      await_in_flight(server, 16)
+      pid = Process.whereis(server)
+      monitor = Process.monitor(pid)
+      Process.exit(pid, :kill)
+      assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, @patience
+      assert Enum.all?(results(callers), &(&1 == {:error, :epipe}))
+      signal(os_pid, :CONT)
+      await_gone(os_pid)
+    end
+
+    test "is stopped, callers get an error, and nothing is left", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      signal(os_pid, :STOP)
+      callers = start_callers(16, server, context.namespace)
+      await_in_flight(server, 16)
+      :ok = stop_supervised(server)
+      assert Enum.all?(results(callers), &(&1 == {:error, :epipe}))
+      # Although it doesn't see the end of its input.
+      await_gone(os_pid)
+    end
+  end
+
+  test "a port program at its limit refuses at once, and goes on", context do
+    server = start_server(args: ["--max-in-flight", "1"])
+    os_pid = os_pid(server)
+    signal(os_pid, :STOP)
+    callers = start_callers(64, server, context.namespace)
+    await_in_flight(server, 64)
+    signal(os_pid, :CONT)
+    assert Enum.all?(results(callers), &(&1 in [:ok, {:error, :eagain}]))
+    assert [:ok] = 1 |> start_callers(server, context.namespace) |> results()
+  end
+end

@@ -1,0 +1,72 @@
+//! The numbers of system calls, which every architecture chooses for itself.
+
+use seccompiler::TargetArch;
+
+/// A system call with its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub name: &'static str,
+    /// `None` where the architecture does not have it, or has it and nobody uses it.
+    pub x86_64: Option<u16>,
+    pub aarch64: Option<u16>,
+}
+
+impl Call {
+    pub fn number(self, architecture: TargetArch) -> Option<i64> {
+        match architecture {
+            TargetArch::x86_64 => self.x86_64.map(i64::from),
+            TargetArch::aarch64 => self.aarch64.map(i64::from),
+            TargetArch::riscv64 => None,
+        }
+    }
+}
+
+const fn on_both(name: &'static str, x86_64: u16, aarch64: u16) -> Call {
+    Call { name, x86_64: Some(x86_64), aarch64: Some(aarch64) }
+}
+
+pub const BIND: Call = on_both("bind", 49, 200);
+pub const BRK: Call = on_both("brk", 12, 214);
+pub const CLOCK_GETTIME: Call = on_both("clock_gettime", 228, 113);
+pub const CLONE3: Call = on_both("clone3", 435, 435);
+pub const CLONE: Call = on_both("clone", 56, 220);
+pub const CLOSE: Call = on_both("close", 3, 57);
+pub const EXIT: Call = on_both("exit", 60, 93);
+pub const EXIT_GROUP: Call = on_both("exit_group", 231, 94);
+pub const FACCESSAT2: Call = on_both("faccessat2", 439, 439);
+pub const FSTAT: Call = on_both("fstat", 5, 80);
+pub const FSTATFS: Call = on_both("fstatfs", 138, 44);
+pub const FUTEX: Call = on_both("futex", 202, 98);
+pub const GETPID: Call = on_both("getpid", 39, 172);
+pub const GETPPID: Call = on_both("getppid", 110, 173);
+pub const GETRANDOM: Call = on_both("getrandom", 318, 278);
+pub const GETTID: Call = on_both("gettid", 186, 178);
+pub const IOCTL: Call = on_both("ioctl", 16, 29);
+pub const MADVISE: Call = on_both("madvise", 28, 233);
+pub const MMAP: Call = on_both("mmap", 9, 222);
+pub const MPROTECT: Call = on_both("mprotect", 10, 226);
+pub const MREMAP: Call = on_both("mremap", 25, 216);
+pub const MUNMAP: Call = on_both("munmap", 11, 215);
+pub const NEWFSTATAT: Call = on_both("newfstatat", 262, 79);
+pub const OPENAT: Call = on_both("openat", 257, 56);
+pub const PIDFD_OPEN: Call = on_both("pidfd_open", 434, 434);
+pub const POLL: Call = Call { name: "poll", x86_64: Some(7), aarch64: None };
+pub const PPOLL: Call = Call { name: "ppoll", x86_64: None, aarch64: Some(73) };
+pub const PRCTL: Call = on_both("prctl", 157, 167);
+pub const READ: Call = on_both("read", 0, 63);
+pub const READLINKAT: Call = on_both("readlinkat", 267, 78);
+pub const RECVMSG: Call = on_both("recvmsg", 47, 212);
+pub const RESTART_SYSCALL: Call = on_both("restart_syscall", 219, 128);
+pub const RSEQ: Call = on_both("rseq", 334, 293);
+pub const RT_SIGACTION: Call = on_both("rt_sigaction", 13, 134);
+pub const RT_SIGPROCMASK: Call = on_both("rt_sigprocmask", 14, 135);
+pub const SCHED_GETAFFINITY: Call = on_both("sched_getaffinity", 204, 123);
+pub const SENDMSG: Call = on_both("sendmsg", 46, 211);
+pub const SETNS: Call = on_both("setns", 308, 268);
+pub const SETSOCKOPT: Call = on_both("setsockopt", 54, 208);
+pub const SET_ROBUST_LIST: Call = on_both("set_robust_list", 273, 99);
+pub const SIGALTSTACK: Call = on_both("sigaltstack", 131, 132);
+pub const SOCKET: Call = on_both("socket", 41, 198);
+pub const SOCKETPAIR: Call = on_both("socketpair", 53, 199);
+pub const WAIT4: Call = on_both("wait4", 61, 260);
+pub const WRITE: Call = on_both("write", 1, 64);

@@ -1,0 +1,54 @@
+use super::Call;
+
+/// A system call that is allowed, if its arguments pass all checks. Several rules for one call are
+/// alternatives.
+#[derive(Debug)]
+pub struct Rule {
+    pub call: Call,
+    pub checks: &'static [Check],
+    pub needed: Needed,
+    /// Who makes the call, and what for.
+    pub why: &'static str,
+}
+
+/// Where a rule is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// Wherever the program runs.
+    Everywhere,
+    /// With another C library, kernel, architecture or machine than the one it is tested on, or at
+    /// a moment that no test brings about: the reason says which.
+    Elsewhere,
+}
+
+/// A check of the lower 32 bits of an argument, which is all that the kernel looks at of an `int`:
+/// those under `mask` are as in `value`.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// From 0 to 5.
+    pub argument: u8,
+    pub mask: u32,
+    pub value: u32,
+}
+
+impl Check {
+    /// Whether `argument` passes.
+    pub fn passes(self, argument: u64) -> bool {
+        argument & u64::from(self.mask) == u64::from(self.value)
+    }
+}
+
+/// The argument has exactly this value.
+pub(super) const fn is(argument: u8, value: i32) -> Check {
+    Check { argument, mask: u32::MAX, value: value as u32 }
+}
+
+/// The argument has this value, but for the bits in `either`, which do not matter.
+pub(super) const fn is_but_for(argument: u8, value: i32, either: i32) -> Check {
+    Check { argument, mask: !(either as u32), value: value as u32 }
+}
+
+/// The argument has none of these bits.
+pub(super) const fn without(argument: u8, bits: i32) -> Check {
+    Check { argument, mask: bits as u32, value: 0 }
+}

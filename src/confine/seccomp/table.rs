@@ -1,0 +1,165 @@
+//! Who needs which system call.
+
+use super::number::*;
+use super::rule::{Check, Needed, Rule, is, is_but_for, without};
+use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS};
+use nix::libc;
+
+/// The flags with which pthread_create(3) of glibc starts a thread, in every version.
+const THREAD: i32 = libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_THREAD
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_SETTLS
+    | libc::CLONE_PARENT_SETTID
+    | libc::CLONE_CHILD_CLEARTID;
+
+/// `O_NOFOLLOW` on x86_64 and `O_LARGEFILE` on aarch64, and the other way round: neither matters.
+const NOFOLLOW_OR_LARGEFILE: i32 = 0o400_000 | 0o100_000;
+
+/// A futex is the process's own or not, and its timeout by this clock or that.
+const EITHER_FUTEX: i32 = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
+
+/// `SIGSETXID` of glibc, the second of the signals that it keeps for itself.
+const SIGSETXID: i32 = 33;
+
+/// `MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE` of Linux 6.13.
+const GUARD_INSTALL: i32 = 102;
+const GUARD_REMOVE: i32 = 103;
+
+const fn always(call: Call, why: &'static str) -> Rule {
+    Rule { call, checks: &[], needed: Needed::Everywhere, why }
+}
+
+const fn only(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
+    Rule { call, checks, needed: Needed::Everywhere, why }
+}
+
+const fn elsewhere(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
+    Rule { call, checks, needed: Needed::Elsewhere, why }
+}
+
+const fn option(checks: &'static [Check], why: &'static str) -> Rule {
+    only(SETSOCKOPT, checks, why)
+}
+
+/// The allowed system calls. What is not here kills the process.
+pub const RULES: &[Rule] = &[
+    // Serving.
+    always(READ, "serve: stdin, and the eventfd that wakes the main thread"),
+    always(WRITE, "serve: stdout, the eventfd; a last word on stderr"),
+    always(POLL, "serve: the main thread waits; netns: whether a process has ended"),
+    elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
+    always(SENDMSG, "handover: the hello, and descriptors over the pair"),
+    always(CLOSE, "everybody who opens something"),
+    always(GETPID, "serve: the process's id in the hello and in info"),
+    elsewhere(
+        CLOCK_GETTIME,
+        &[],
+        "std: Instant, where the machine has no clock that can be read without the kernel",
+    ),
+    always(EXIT_GROUP, "serve: the end of the program"),
+    elsewhere(
+        RESTART_SYSCALL,
+        &[],
+        "kernel: goes on with a poll(2) or futex(2) that had a timeout when SIGSTOP came",
+    ),
+    // Finding and entering a namespace.
+    only(
+        OPENAT,
+        &[is_but_for(2, libc::O_CLOEXEC, libc::O_PATH | NOFOLLOW_OR_LARGEFILE)],
+        "netns: finds a file, and opens it for reading; nothing is ever written or created",
+    ),
+    always(READLINKAT, "netns: symbolic links, where policy forbids some"),
+    always(FSTATFS, "netns: whether a file is a namespace"),
+    always(FACCESSAT2, "netns: why a file that is no namespace could not have been read"),
+    only(IOCTL, &[is(1, NS_GET_NSTYPE as i32)], "netns: which kind of namespace a file is"),
+    always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
+    only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),
+    // Opening a socket.
+    only(
+        SOCKET,
+        &[is(0, libc::AF_NETLINK), is(1, libc::SOCK_RAW | libc::SOCK_CLOEXEC)],
+        "netlink: the socket",
+    ),
+    always(BIND, "netlink: options groups and memberships"),
+    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_EXT_ACK)], "netlink: ext_ack"),
+    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_CAP_ACK)], "netlink: cap_ack"),
+    option(
+        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_GET_STRICT_CHK)],
+        "netlink: strict_check",
+    ),
+    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_NO_ENOBUFS)], "netlink: no_enobufs"),
+    option(
+        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_LISTEN_ALL_NSID)],
+        "netlink: listen_all_nsid",
+    ),
+    option(
+        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_ADD_MEMBERSHIP)],
+        "netlink: memberships",
+    ),
+    option(&[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUFFORCE)], "netlink: rcvbuf"),
+    option(&[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUFFORCE)], "netlink: sndbuf"),
+    option(
+        &[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUF)],
+        "netlink: rcvbuf without CAP_NET_ADMIN",
+    ),
+    option(
+        &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)],
+        "netlink: sndbuf without CAP_NET_ADMIN",
+    ),
+    // Another's user namespace, through a child.
+    only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
+    always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
+    elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
+    only(
+        SOCKETPAIR,
+        &[is(0, libc::AF_UNIX), is(1, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)],
+        "rootless: the way of the socket from the child",
+    ),
+    only(
+        CLONE,
+        &[is(0, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)],
+        "rootless: the child, in no new namespace",
+    ),
+    only(SETNS, &[is(1, libc::CLONE_NEWUSER)], "rootless: refused to all but the child"),
+    only(
+        PRCTL,
+        &[is(0, libc::PR_SET_PDEATHSIG), is(1, libc::SIGKILL)],
+        "rootless: the child ends with its parent",
+    ),
+    always(GETPPID, "rootless: whether the parent ended before that"),
+    always(RECVMSG, "rootless: the socket from the child"),
+    always(WAIT4, "rootless: the end of the child"),
+    // Threads.
+    always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
+    only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),
+    only(RT_SIGACTION, &[is(0, SIGSETXID)], "glibc: a handler, before the first thread"),
+    always(RT_SIGPROCMASK, "glibc: no signal comes to a half-made thread"),
+    always(SET_ROBUST_LIST, "glibc: every thread at its start"),
+    always(RSEQ, "glibc: every thread at its start"),
+    always(SIGALTSTACK, "std: every thread has a stack for telling that its own overflowed"),
+    always(SCHED_GETAFFINITY, "glibc: pthread_getattr_np(3), for the bounds of a thread's stack"),
+    always(GETTID, "std: every thread, for its id"),
+    always(EXIT, "glibc: the end of a thread"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, glibc: locks"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)], "glibc: locks of malloc(3)"),
+    // Memory, none of it executable.
+    only(MMAP, &[without(2, libc::PROT_EXEC)], "glibc: stacks and the heap"),
+    only(MPROTECT, &[without(2, libc::PROT_EXEC)], "glibc: guards of stacks; heaps that grow"),
+    always(MUNMAP, "glibc: stacks and heaps that are used no more"),
+    always(MREMAP, "glibc: realloc(3) of a large block, such as the buffer for a frame"),
+    always(BRK, "glibc: the heap of the main thread"),
+    only(MADVISE, &[is(2, libc::MADV_DONTNEED)], "glibc: the stack of a thread that ended"),
+    elsewhere(MADVISE, &[is(2, GUARD_INSTALL)], "glibc 2.42: guards of stacks"),
+    elsewhere(MADVISE, &[is(2, GUARD_REMOVE)], "glibc 2.42: guards of stacks that are used again"),
+    elsewhere(
+        MADVISE,
+        &[is(2, libc::MADV_HUGEPAGE)],
+        "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
+    ),
+    always(GETRANDOM, "std: the seed of a hash map"),
+];

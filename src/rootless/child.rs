@@ -1,0 +1,109 @@
+//! The child with a single thread.
+//!
+//! It shares its parent's memory, as `posix_spawn(3)` does it, while the parent's thread waits
+//! (`CLONE_VM`, `CLONE_VFORK`): so it costs no copy of page tables, and reports by writing where
+//! its parent reads. The parent's other threads go on, and may hold any lock at any moment. So
+//! between `clone` and the end there are only system calls: no allocation, no lock, no panic.
+
+#![allow(unsafe_code)]
+
+use crate::netlink;
+use crate::netns::NetnsFile;
+use crate::wire::{Entry, Failure, Stage};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, clone};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// More than the few system calls of the child need.
+const STACK_SIZE: usize = 64 * 1024;
+
+/// Opens the socket in a child that enters `owner`, a user namespace, and then `file`.
+pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd, Failure> {
+    let (receiver, sender) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(Stage::Fork.fails())?;
+    let parent = getpid();
+    // What stays if the child is killed before it can report.
+    let mut outcome = Err(Stage::Fork.fails()(Errno::EOWNERDEAD));
+    let work = || {
+        outcome = open_and_send(parent, owner, file, entry, sender.as_fd());
+        0
+    };
+    let mut stack = vec![0; STACK_SIZE];
+    let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    // SAFETY: the child only makes system calls, for which the stack is large enough. It uses the
+    // memory of this thread, its stack and thread-local storage included, which is suspended until
+    // the child has ended.
+    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(nix::libc::SIGCHLD)) }
+        .map_err(Stage::Fork.fails())?;
+    reap(child);
+    outcome?;
+    receive(&receiver)
+}
+
+/// The life of the child. No allocation, no lock, no panic.
+fn open_and_send(
+    parent: rustix::process::Pid,
+    owner: &OwnedFd,
+    file: &NetnsFile,
+    entry: &Entry,
+    sender: BorrowedFd<'_>,
+) -> Result<(), Failure> {
+    move_into_link_name_space(owner.as_fd(), Some(LinkNameSpaceType::User)).map_err(|errno| {
+        match errno {
+            // Another user's: as if there were no child.
+            rustix::io::Errno::PERM => Stage::Setns.fails()(errno),
+            _ => Stage::Userns.fails()(errno),
+        }
+    })?;
+    // Entering a user namespace forgets the death signal, so it is asked for only now; the
+    // parent may have died before.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Stage::Fork.fails())?;
+    if getppid() != Some(parent) {
+        return Err(Stage::Fork.fails()(Errno::ESRCH));
+    }
+    file.enter()?;
+    let socket = netlink::open(entry.protocol, &entry.options)?;
+    send(sender, &socket).map_err(Stage::Fork.fails())
+}
+
+fn send(sender: BorrowedFd<'_>, socket: &OwnedFd) -> Result<(), rustix::io::Errno> {
+    let descriptors = [socket.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(sender, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Waits until the child is gone, which it is already, or nearly.
+fn reap(child: Pid) {
+    // ECHILD: whoever started the program let it ignore SIGCHLD, and the kernel has reaped.
+    while waitpid(child, None) == Err(Errno::EINTR) {}
+}
+
+fn receive(receiver: &OwnedFd) -> Result<OwnedFd, Failure> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    recvmsg(receiver, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)
+        .map_err(Stage::Fork.fails())?;
+    let mut messages = ancillary.drain();
+    match messages.next() {
+        Some(RecvAncillaryMessage::ScmRights(mut descriptors)) => descriptors.next(),
+        _ => None,
+    }
+    // The kernel drops a descriptor for which this process has no room.
+    .ok_or(Stage::Fork.fails()(Errno::EMFILE))
+}
