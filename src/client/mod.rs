@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 pub struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
+    stdout: Option<ChildStdout>,
     pair: Option<OwnedFd>,
     hello: Term,
 }
@@ -93,7 +93,22 @@ impl Client {
 
     /// Waits for the next message on either channel. `Ended` if the program closed its stdout.
     pub fn receive(&mut self, timeout: Duration) -> Result<Message, ClientError> {
-        match self.wait(timeout)? {
+        match self.wait(&[Channel::Pair, Channel::Stdout], timeout)? {
+            Channel::Pair => match self.receive_on_pair() {
+                Err(ClientError::Ended) => self.receive_on_stdout(),
+                outcome => outcome,
+            },
+            Channel::Stdout => self.receive_on_stdout(),
+        }
+    }
+
+    /// Waits for the next message on this channel, and leaves the other unread.
+    pub fn receive_on(
+        &mut self,
+        channel: Channel,
+        timeout: Duration,
+    ) -> Result<Message, ClientError> {
+        match self.wait(&[channel], timeout)? {
             Channel::Pair => self.receive_on_pair(),
             Channel::Stdout => self.receive_on_stdout(),
         }
@@ -107,6 +122,21 @@ impl Client {
     /// Closes this end of the pair.
     pub fn close_pair(&mut self) {
         self.pair = None;
+    }
+
+    /// Gives this end of the program's stdin away, for somebody else to write to or to hold.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
+
+    /// Gives this end of the program's stdout away.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.stdout.take()
+    }
+
+    /// Gives this end of the pair away.
+    pub fn take_pair(&mut self) -> Option<OwnedFd> {
+        self.pair.take()
     }
 
     /// Closes stdin and waits for the program's end.
@@ -126,26 +156,36 @@ impl Client {
         Ok(self.child.wait()?)
     }
 
-    fn wait(&self, timeout: Duration) -> Result<Channel, ClientError> {
+    /// The first of these channels that has something to read, the end of it among that.
+    fn wait(&self, channels: &[Channel], timeout: Duration) -> Result<Channel, ClientError> {
         let deadline = Instant::now() + timeout;
+        let open: Vec<_> =
+            channels.iter().filter_map(|it| Some((*it, self.channel(*it)?))).collect();
+        if open.is_empty() {
+            return Err(ClientError::Ended);
+        }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            // The pair first: a program that ended may have left messages there.
-            let mut fds = vec![PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)];
-            fds.extend(self.pair.as_ref().map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
+            let mut fds: Vec<_> =
+                open.iter().map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
             match poll(&mut fds, left) {
                 Ok(0) => return Err(ClientError::TimedOut),
                 Ok(_) => {}
                 Err(nix::errno::Errno::EINTR) => continue,
                 Err(errno) => return Err(io::Error::from(errno).into()),
             }
-            let has_message =
-                |fd: &PollFd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
-            return match fds.get(1) {
-                Some(pair) if has_message(pair) => Ok(Channel::Pair),
-                _ => Ok(Channel::Stdout),
-            };
+            let ready = fds.iter().position(|fd| fd.any() == Some(true));
+            if let Some(index) = ready {
+                return Ok(open[index].0);
+            }
+        }
+    }
+
+    fn channel(&self, channel: Channel) -> Option<BorrowedFd<'_>> {
+        match channel {
+            Channel::Pair => self.pair.as_ref().map(AsFd::as_fd),
+            Channel::Stdout => self.stdout.as_ref().map(AsFd::as_fd),
         }
     }
 
@@ -153,9 +193,9 @@ impl Client {
         let pair = self.pair.as_ref().ok_or(ClientError::Ended)?;
         let message = receive(pair)?;
         if message.bytes.is_empty() {
-            // The end of the connection; what is left comes from stdout.
+            // The end of the connection.
             self.pair = None;
-            return self.receive_on_stdout();
+            return Err(ClientError::Ended);
         }
         Ok(message)
     }
@@ -170,7 +210,8 @@ impl Client {
     }
 
     fn read_stdout(&mut self, buffer: &mut [u8]) -> Result<(), ClientError> {
-        self.stdout.read_exact(buffer).map_err(|error| match error.kind() {
+        let stdout = self.stdout.as_mut().ok_or(ClientError::Ended)?;
+        stdout.read_exact(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => ClientError::Ended,
             _ => error.into(),
         })

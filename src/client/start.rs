@@ -41,8 +41,13 @@ impl Start {
 
     /// Starts the program and receives its hello.
     pub fn start(&self) -> Result<Client, ClientError> {
+        self.start_with(|_| {})
+    }
+
+    /// The same, when `prepare` has made its changes to the command.
+    pub fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Result<Client, ClientError> {
         let (listener, rendezvous) = listen_somewhere()?;
-        let mut child = self.spawn(&rendezvous)?;
+        let mut child = self.spawn(&rendezvous, prepare)?;
         let (hello, pair) = match self.await_hello(&listener, &mut child) {
             Ok(met) => met,
             Err(error) => {
@@ -52,16 +57,20 @@ impl Start {
                 return Err(error);
             }
         };
-        let stdout = child.stdout.take().ok_or(ClientError::Ended)?;
-        let stdin = child.stdin.take();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         Ok(Client { child, stdin, stdout, pair: Some(pair), hello })
     }
 
-    fn spawn(&self, rendezvous: &str) -> Result<Child, ClientError> {
+    fn spawn(
+        &self,
+        rendezvous: &str,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Result<Child, ClientError> {
         let mut words = self.launcher.clone();
         words.push(self.executable.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("--rendezvous").arg(rendezvous).args(&self.arguments);
+        prepare(&mut command);
         Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
     }
 

@@ -4,13 +4,11 @@ use super::job::Job;
 use crate::wire::Stage;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::EventFd;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// How many threads wait for the right to read.
 const SPARES: usize = 8;
@@ -21,21 +19,44 @@ const FEW_SPARES: usize = SPARES / 2;
 /// A request needs some kilobytes of stack; decoding nests at most 8 deep.
 const STACK_SIZE: usize = 128 * 1024;
 
-/// When the client is gone, requests that are still in the pipe get this long, so that the end of
-/// file can be read behind them.
-const LAST_READS: Duration = Duration::from_millis(50);
+/// When the client is gone, requests that are still in the pipe get this many milliseconds, so
+/// that the end of file can be read behind them.
+const LAST_READS: u8 = 50;
 
 /// Serves until the client is gone; returns only if that can't be done. Call it on the main
 /// thread, which never enters a namespace: threads begin in the namespace of their starter.
 pub fn run(server: Server) -> io::Error {
     let server: &'static Server = Box::leak(Box::new(server));
-    let mut client_gone = None;
+    let mut watching = false;
     loop {
+        // Where no thread can be had now, there may be one later.
+        watching = watching || start(end_with_client).is_ok();
         keep_up_spares(server);
-        if let Err(errno) = wait(&server.few_spares, &mut client_gone) {
-            return errno.into();
+        match server.few_spares.read() {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return errno.into(),
         }
     }
+}
+
+/// Ends the program when the client has closed stdin, [`LAST_READS`] later. A thread does nothing
+/// but this, since every other may be stuck in a write to the client, and would then never come to
+/// read the end of file.
+fn end_with_client() {
+    let stdin = io::stdin();
+    // No event is asked for; that all writers are gone is told nevertheless.
+    let mut gone = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    loop {
+        match poll(&mut gone, PollTimeout::NONE) {
+            Ok(_) => break,
+            Err(Errno::EINTR) => {}
+            // Then the end of file must do.
+            Err(_) => return,
+        }
+    }
+    // Nothing to wait for but time.
+    let _ = poll(&mut [], LAST_READS);
+    end(0)
 }
 
 /// Ends the program, whatever its threads are doing.
@@ -89,38 +110,5 @@ fn serve_without_spares(server: &'static Server) {
     let ticket = job.ticket();
     if let Err(error) = start(move || job.serve(server)) {
         server.refuse(ticket, Stage::Thread.fails()(error));
-    }
-}
-
-/// Waits until there are few spares, or, once the client has closed stdin, at most
-/// [`LAST_READS`] before it ends the program: a thread that is stuck in a write to the client
-/// would never come to read the end of file.
-fn wait(few_spares: &EventFd, client_gone: &mut Option<Instant>) -> Result<(), Errno> {
-    let stdin = io::stdin();
-    let mut events = [
-        PollFd::new(few_spares.as_fd(), PollFlags::POLLIN),
-        // No event is asked for; that all writers are gone is told nevertheless.
-        PollFd::new(stdin.as_fd(), PollFlags::empty()),
-    ];
-    let outcome = match client_gone {
-        None => poll(&mut events, PollTimeout::NONE),
-        Some(since) => match LAST_READS.checked_sub(since.elapsed()) {
-            None => end(0),
-            Some(left) => {
-                let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-                poll(&mut events[..1], left)
-            }
-        },
-    };
-    match outcome {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(errno),
-    }
-    if events[1].any() == Some(true) && client_gone.is_none() {
-        *client_gone = Some(Instant::now());
-    }
-    match few_spares.read() {
-        Ok(_) | Err(Errno::EAGAIN) => Ok(()),
-        Err(errno) => Err(errno),
     }
 }

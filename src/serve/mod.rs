@@ -3,7 +3,8 @@
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for the right to read. One of them
 //! reads a frame, passes the right on, serves and ends; the main thread, which never enters a
-//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves.
+//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves. One more
+//! thread does nothing but wait for the client's end.
 
 mod admission;
 mod crew;
@@ -59,7 +60,6 @@ impl Server {
     /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
     /// what the process has given up.
     pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Server {
             pair,
             finder: policy.finder,
@@ -70,7 +70,7 @@ impl Server {
             output: Output::new(),
             admission: Admission::new(policy.max_in_flight),
             spares: AtomicUsize::new(0),
-            few_spares: EventFd::from_flags(flags)?,
+            few_spares: EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?,
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
         })

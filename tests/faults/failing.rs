@@ -1,0 +1,234 @@
+//! Every system call on the way of a request fails in turn: the right stage and error number come
+//! back, nothing is left, and the program goes on.
+
+use crate::calls::{Call, Faults, start_watched};
+use crate::namespace::{Directory, Namespace, cookie};
+use crate::program::{
+    Program, Rest, atom, error, info, integer, list, open, open_many, open_pid, open_with,
+};
+use eetf::Term;
+use nix::errno::Errno;
+use nix::libc;
+use std::path::Path;
+
+/// A program whose calls of these kinds are watched.
+fn start(calls: &[libc::c_long]) -> (Program, Faults, Rest) {
+    let (mut program, faults) = start_watched(calls, &[]);
+    let rest = program.rest();
+    (program, faults, rest)
+}
+
+/// Makes a call fail, again and again: each request comes to this outcome, and then works again.
+fn fails(number: libc::c_long, which: fn(Call) -> bool, errno: Errno, request: &Term, told: &str) {
+    let (mut program, faults, rest) = start(&[number]);
+    faults.set(move |call| (call.number == number && which(call)).then_some(errno));
+    for _ in 0..64 {
+        assert_eq!(program.outcome(request), told, "call {number}, {errno}");
+    }
+    assert!(faults.failed() >= 64, "the call {number} is not on the way");
+    rest.returns();
+    faults.clear();
+    let namespace = Namespace::new();
+    assert_eq!(cookie(&program.ask(&open(&namespace.path())).socket()), namespace.cookie);
+}
+
+fn always(_: Call) -> bool {
+    true
+}
+
+fn is_path_only(call: Call) -> bool {
+    call.arguments[2] & libc::O_PATH as u64 != 0
+}
+
+fn is_option(option: i32) -> impl Fn(Call) -> bool {
+    move |call| call.arguments[2] == option as u64
+}
+
+#[test]
+fn finding_the_file_fails_at_open() {
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
+    for errno in [Errno::ENFILE, Errno::EACCES, Errno::ESTALE, Errno::EINTR] {
+        fails(libc::SYS_openat, is_path_only, errno, &request, &error("open", errno));
+    }
+}
+
+#[test]
+fn looking_at_its_file_system_fails_at_open() {
+    let request = open(&Namespace::new().path());
+    fails(libc::SYS_fstatfs, always, Errno::EIO, &request, &error("open", Errno::EIO));
+}
+
+#[test]
+fn opening_it_for_reading_fails_at_open() {
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
+    for errno in [Errno::EMFILE, Errno::EPERM] {
+        fails(libc::SYS_openat, |call| !is_path_only(call), errno, &request, &error("open", errno));
+    }
+}
+
+#[test]
+fn asking_for_its_kind_fails_at_setns() {
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
+    fails(libc::SYS_ioctl, always, Errno::EPERM, &request, &error("setns", Errno::EPERM));
+    // This is how the kernel says that it is none.
+    fails(libc::SYS_ioctl, always, Errno::ENOTTY, &request, &error("setns", Errno::EINVAL));
+}
+
+#[test]
+fn asking_whether_a_file_could_be_read_fails_at_open() {
+    let directory = Directory::new();
+    let request = open(directory.path());
+    let number = libc::SYS_faccessat2;
+    fails(number, always, Errno::EACCES, &request, &error("open", Errno::EACCES));
+    // Whoever can't say leaves it at that.
+    fails(number, always, Errno::ENOSYS, &request, &error("setns", Errno::EINVAL));
+}
+
+#[test]
+fn finding_a_process_fails_at_open() {
+    let request = open_pid(std::process::id());
+    let number = libc::SYS_pidfd_open;
+    for errno in [Errno::EMFILE, Errno::ESRCH, Errno::ENOMEM] {
+        fails(number, always, errno, &request, &error("open", errno));
+    }
+    // It works without.
+    for errno in [Errno::ENOSYS, Errno::EPERM] {
+        fails(number, always, errno, &request, "ok");
+    }
+}
+
+#[test]
+fn entering_fails_at_setns() {
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
+    for errno in [Errno::EPERM, Errno::ENOMEM] {
+        fails(libc::SYS_setns, always, errno, &request, &error("setns", errno));
+    }
+}
+
+#[test]
+fn opening_the_socket_fails_at_socket() {
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
+    for errno in [Errno::ENFILE, Errno::ENOBUFS, Errno::EPROTONOSUPPORT] {
+        fails(libc::SYS_socket, always, errno, &request, &error("socket", errno));
+    }
+}
+
+#[test]
+fn setting_each_option_fails_at_setsockopt() {
+    let namespace = Namespace::new();
+    let path = namespace.path();
+    let told = error("setsockopt", Errno::ENOPROTOOPT);
+    let on = || atom("true");
+    let options = [
+        ("ext_ack", on(), libc::NETLINK_EXT_ACK),
+        ("cap_ack", on(), libc::NETLINK_CAP_ACK),
+        ("strict_check", on(), libc::NETLINK_GET_STRICT_CHK),
+        ("no_enobufs", on(), libc::NETLINK_NO_ENOBUFS),
+        ("listen_all_nsid", on(), libc::NETLINK_LISTEN_ALL_NSID),
+        ("memberships", list([integer(1)].into_iter()), libc::NETLINK_ADD_MEMBERSHIP),
+        ("rcvbuf", integer(65536), libc::SO_RCVBUFFORCE),
+        ("sndbuf", integer(65536), libc::SO_SNDBUFFORCE),
+    ];
+    for (key, value, option) in options {
+        let (mut program, faults, rest) = start(&[libc::SYS_setsockopt]);
+        let request = open_with(&path, vec![(key, value)]);
+        assert_eq!(program.outcome(&request), "ok", "{key}");
+        let which = is_option(option);
+        faults.set(move |call| which(call).then_some(Errno::ENOPROTOOPT));
+        assert_eq!(program.outcome(&request), told, "{key}");
+        faults.clear();
+        assert_eq!(program.outcome(&request), "ok", "{key}");
+        rest.returns();
+    }
+}
+
+#[test]
+fn a_buffer_that_may_not_be_forced_is_asked_for() {
+    let path = Namespace::new();
+    let request =
+        open_with(&path.path(), vec![("rcvbuf", integer(65536)), ("sndbuf", integer(65536))]);
+    let forced =
+        |call: Call| is_option(libc::SO_RCVBUFFORCE)(call) || is_option(libc::SO_SNDBUFFORCE)(call);
+    fails(libc::SYS_setsockopt, forced, Errno::EPERM, &request, "ok");
+    let told = error("setsockopt", Errno::EPERM);
+    fails(libc::SYS_setsockopt, always, Errno::EPERM, &request, &told);
+}
+
+#[test]
+fn binding_fails_at_bind() {
+    let namespace = Namespace::new();
+    let request = open_with(&namespace.path(), vec![("groups", integer(0))]);
+    for errno in [Errno::EADDRINUSE, Errno::EPERM] {
+        fails(libc::SYS_bind, always, errno, &request, &error("bind", errno));
+    }
+}
+
+#[test]
+fn handing_over_fails_at_send() {
+    let namespace = Namespace::new();
+    let path = namespace.path();
+    for errno in [Errno::ETOOMANYREFS, Errno::ENOBUFS] {
+        fails(libc::SYS_sendmsg, always, errno, &open(&path), &error("send", errno));
+    }
+    // What failed before keeps its own reason.
+    let many = open_many([&*path, Path::new("/dev/null"), &*path]);
+    let told = "{error,[{send,105},{setns,22},{send,105}]}";
+    fails(libc::SYS_sendmsg, always, Errno::ENOBUFS, &many, told);
+}
+
+#[test]
+fn one_of_many_sockets_fails_alone() {
+    let namespace = Namespace::new();
+    let path = namespace.path();
+    let (mut program, faults, rest) = start(&[libc::SYS_socket]);
+    let mut calls = 0;
+    faults.set(move |_| {
+        calls += 1;
+        (calls == 2).then_some(Errno::ENOBUFS)
+    });
+    let answer = program.ask(&open_many([&*path; 3]));
+    assert_eq!(answer.outcome, "{ok,[ok,{error,{socket,105}},ok]}");
+    assert_eq!(answer.sockets.iter().map(cookie).collect::<Vec<_>>(), [namespace.cookie; 2]);
+    rest.returns();
+}
+
+#[test]
+fn an_interrupted_call_is_made_again() {
+    let namespace = Namespace::new();
+    let (read, write, sendmsg) = (libc::SYS_read, libc::SYS_write, libc::SYS_sendmsg);
+    for number in [read, write, sendmsg] {
+        let (mut program, faults, rest) = start(&[number]);
+        let mut calls = 0;
+        faults.set(move |_| {
+            calls += 1;
+            (calls % 4 != 0).then_some(Errno::EINTR)
+        });
+        for _ in 0..100 {
+            assert!(program.outcome(&info()).starts_with("{ok,"));
+            drop(program.ask(&open(&namespace.path())).socket());
+            let told = program.outcome(&open(Path::new("/dev/null")));
+            assert_eq!(told, error("setns", Errno::EINVAL));
+        }
+        assert!(faults.failed() >= 100, "the call {number} is not on the way");
+        faults.clear();
+        rest.returns();
+    }
+}
+
+#[test]
+fn a_stdin_or_stdout_that_fails_is_a_client_that_is_gone() {
+    for (number, descriptor, status) in [(libc::SYS_read, 0, 1), (libc::SYS_write, 1, 0)] {
+        let (mut program, faults, _) = start(&[number]);
+        faults.set(move |call| (call.arguments[0] == descriptor).then_some(Errno::EIO));
+        // One read is under way; the second fails.
+        for _ in 0..2 {
+            program.send(&info());
+        }
+        assert_eq!(program.wait_end().code(), Some(status));
+    }
+}

@@ -1,0 +1,84 @@
+//! After many requests nothing is left of them, and each socket was where it should be.
+
+use crate::namespace::{Namespace, cookie};
+use crate::program::{Program, open, open_many};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Opens sockets and throws them away, so many requests at a time.
+fn throw_away(program: &mut Program, namespace: &Namespace, count: usize, window: usize) {
+    let request = open(&namespace.path());
+    let mut under_way = 0;
+    for number in 0..count {
+        program.send(&request);
+        under_way += 1;
+        while under_way >= if number == count - 1 { 1 } else { window } {
+            drop(program.receive().socket());
+            under_way -= 1;
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_requests_leave_nothing() {
+    let namespace = Namespace::new();
+    let mut program = Program::start();
+    let (rest, watch) = (program.rest(), program.watch());
+    // What is allocated once is there after the first of them.
+    throw_away(&mut program, &namespace, 2_000, 64);
+    let before = watch.memory();
+    throw_away(&mut program, &namespace, 10_000, 64);
+    rest.returns();
+    let after = watch.memory();
+    eprintln!("{before} kB before 10,000 requests, {after} kB after");
+    assert!(after < before + 512, "{before} kB before, {after} kB after");
+}
+
+#[test]
+fn requests_that_fail_leave_nothing_either() {
+    let namespace = Namespace::new();
+    let path = namespace.path();
+    let many = open_many([&*path, Path::new("/dev/null"), Path::new("/nowhere"), &*path]);
+    let mut program = Program::start();
+    let (rest, watch) = (program.rest(), program.watch());
+    let mut before = 0;
+    for round in 0..3_000 {
+        assert_eq!(program.outcome(&open(Path::new("/dev/null"))), "{error,{setns,22}}");
+        assert_eq!(program.outcome(&open(Path::new("/nowhere"))), "{error,{open,2}}");
+        assert_eq!(program.ask(&many).sockets.len(), 2);
+        if round == 500 {
+            before = watch.memory();
+        }
+    }
+    rest.returns();
+    let after = watch.memory();
+    assert!(after < before + 512, "{before} kB before, {after} kB after");
+}
+
+#[test]
+fn every_socket_is_in_the_namespace_asked_for() {
+    let namespaces: Vec<_> = (0..16).map(|_| Namespace::new()).collect();
+    let paths: Vec<_> = namespaces.iter().map(Namespace::path).collect();
+    let mut program = Program::start();
+    // Which namespaces each request is for, in order.
+    let mut asked = HashMap::new();
+    for round in 0..4_000 {
+        // Steps that visit all of them, and neighbours that differ.
+        let order: Vec<usize> = match round % 4 {
+            0 => (0..16).map(|step| (round + 5 * step) % 16).collect(),
+            _ => vec![(7 * round) % 16],
+        };
+        let request = match &order[..] {
+            [one] => open(&paths[*one]),
+            many => open_many(many.iter().map(|index| &*paths[*index])),
+        };
+        asked.insert(program.send(&request), order);
+        while asked.len() >= if round == 3_999 { 1 } else { 100 } {
+            let answer = program.receive();
+            let order = asked.remove(&answer.id).expect("one reply to each request");
+            let expected: Vec<_> = order.iter().map(|index| namespaces[*index].cookie).collect();
+            let landed: Vec<_> = answer.sockets.iter().map(cookie).collect();
+            assert_eq!(landed, expected, "of request {}", answer.id);
+        }
+    }
+}
