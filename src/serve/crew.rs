@@ -1,6 +1,7 @@
 use super::Server;
 use super::input::End;
 use super::job::Job;
+use super::thread;
 use crate::wire::Stage;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -8,7 +9,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
-use std::thread;
 
 /// How many threads wait for the right to read.
 const SPARES: usize = 8;
@@ -78,8 +78,8 @@ fn keep_up_spares(server: &'static Server) {
     }
 }
 
-fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().stack_size(STACK_SIZE).spawn(work).map(drop)
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
+    thread::start(STACK_SIZE, work)
 }
 
 /// The life of a spare.

@@ -11,6 +11,7 @@ mod crew;
 mod input;
 mod job;
 mod output;
+mod thread;
 
 pub use crew::run;
 
