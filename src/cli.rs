@@ -29,6 +29,8 @@ Options:
   --protocol N         open only sockets of netlink protocol N; others fail with {socket, EACCES}.
                        May be given several times
   --no-pid             open no {pid, Pid} and no path through /proc; they fail with {open, EACCES}
+  --no-userns          do not enter user namespaces: what belongs to the user's own then takes
+                       privilege, like everything else
   --no-ptrace          give up CAP_SYS_PTRACE, which only the namespaces of other users' processes
                        take
   --no-seccomp         do not restrict system calls; for debugging
@@ -67,6 +69,8 @@ pub struct Settings {
     pub protocols: Vec<i32>,
     /// Whether processes may be named.
     pub pid: bool,
+    /// Whether user namespaces are entered.
+    pub userns: bool,
     /// Whether `CAP_SYS_PTRACE` is kept.
     pub ptrace: bool,
     /// Whether system calls are restricted.
@@ -82,6 +86,7 @@ impl Settings {
             netns_dirs: Vec::new(),
             protocols: Vec::new(),
             pid: true,
+            userns: true,
             ptrace: true,
             seccomp: true,
         }
@@ -143,6 +148,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
                 settings.protocols.push(number("--protocol", value("--protocol")?, 0..=i32::MAX)?);
             }
             Some("--no-pid") => settings.pid = false,
+            Some("--no-userns") => settings.userns = false,
             Some("--no-ptrace") => settings.ptrace = false,
             Some("--no-seccomp") => settings.seccomp = false,
             Some("--help" | "-h") => return Ok(Invocation::Help),

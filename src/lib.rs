@@ -10,6 +10,7 @@
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`netlink`] | opens a netlink socket and sets it up |
 //! | [`rootless`] | where the program may not enter: the same through a child process |
+//! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
 //! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`, and reports what `confine` did;
 //! `rootless` uses `netns` and `netlink`; `confine` knows the constants of `netns` that it allows.
@@ -26,6 +27,8 @@ pub mod confine;
 pub mod handover;
 pub mod netlink;
 pub mod netns;
+#[cfg(feature = "repl")]
+pub mod repl;
 pub mod rootless;
 pub mod serve;
 pub mod wire;

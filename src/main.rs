@@ -57,11 +57,12 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
+        userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };
     let server = Server::new(pair, policy, report)?;
     if settings.seccomp {
-        confine::restrict_system_calls()?;
+        confine::restrict_system_calls(settings.userns)?;
     }
     // Nothing of the client is read before this.
     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;

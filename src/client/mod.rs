@@ -91,6 +91,11 @@ impl Client {
         stdin.write_all(bytes).map_err(ClientError::from_write)
     }
 
+    /// What is readable once there is something to receive, for who waits for other things too.
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::once(self.stdout.as_fd()).chain(self.pair.as_ref().map(AsFd::as_fd))
+    }
+
     /// Waits for the next message on either channel. `Ended` if the program closed its stdout.
     pub fn receive(&mut self, timeout: Duration) -> Result<Message, ClientError> {
         match self.wait(&[Channel::Pair, Channel::Stdout], timeout)? {

@@ -7,12 +7,13 @@ use nix::libc::{c_char, clearenv, environ, strlen};
 use std::ptr::write_volatile;
 
 /// Empties the environment, and overwrites what it was: clearing alone would leave the client's
-/// secrets in memory, and in /proc/self/environ. Call it before a second thread is there.
+/// secrets in memory, and in /proc/self/environ. (What stays there is GLIBC_TUNABLES, of which glibc
+/// has made a copy; it has had its effect before `main`.) Call it before a second thread is there.
 pub fn empty() {
     // SAFETY: the process has one thread, so that nobody reads or changes `environ` meanwhile. It
-    // is null, or an array of strings up to a null pointer, which the kernel put into writable
-    // memory of this process (`environ(7)`). Nothing has put other strings there, and nobody holds
-    // on to one: the standard library copies what it is asked for.
+    // is null, or an array of strings up to a null pointer (`environ(7)`), which the kernel put
+    // into writable memory of this process; one may be a copy that glibc made of GLIBC_TUNABLES.
+    // Nobody holds on to one: the standard library copies what it is asked for.
     unsafe {
         let mut entry = environ.cast_const();
         while !entry.is_null() && !(*entry).is_null() {

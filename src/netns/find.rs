@@ -1,11 +1,11 @@
 use super::{NetnsFile, lookup, nsfs};
 use crate::wire::{Failure, Netns, Stage};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
-use rustix::fs::{Access, AtFlags, accessat};
+use nix::unistd::{AccessFlags, faccessat};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -95,9 +95,9 @@ fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
 
 /// The failure that opening the file for reading would have met, found without opening it.
 fn unreadable(found: &OwnedFd) -> Option<Failure> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::EACCESS;
-    match accessat(found, c"", Access::READ_OK, flags) {
-        Err(rustix::io::Errno::ACCESS) => Some(Stage::Open.fails()(Errno::EACCES)),
+    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS;
+    match faccessat(found, c"", AccessFlags::R_OK, flags) {
+        Err(Errno::EACCES) => Some(Stage::Open.fails()(Errno::EACCES)),
         // A kernel before 5.8 cannot say.
         Ok(()) | Err(_) => None,
     }

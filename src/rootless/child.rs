@@ -19,7 +19,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{self, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -54,12 +54,13 @@ pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd,
 
 /// The life of the child. No allocation, no lock, no panic.
 fn open_and_send(
-    parent: rustix::process::Pid,
+    parent: process::Pid,
     owner: &OwnedFd,
     file: &NetnsFile,
     entry: &Entry,
     sender: BorrowedFd<'_>,
 ) -> Result<(), Failure> {
+    die_with(parent)?;
     move_into_link_name_space(owner.as_fd(), Some(LinkNameSpaceType::User)).map_err(|errno| {
         match errno {
             // Another user's: as if there were no child.
@@ -67,15 +68,17 @@ fn open_and_send(
             _ => Stage::Userns.fails()(errno),
         }
     })?;
-    // Entering a user namespace forgets the death signal, so it is asked for only now; the
-    // parent may have died before.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Stage::Fork.fails())?;
-    if getppid() != Some(parent) {
-        return Err(Stage::Fork.fails()(Errno::ESRCH));
-    }
+    // The kernel forgets the death signal of a process that gains capabilities.
+    die_with(parent)?;
     file.enter()?;
     let socket = netlink::open(entry.protocol, &entry.options)?;
     send(sender, &socket).map_err(Stage::Fork.fails())
+}
+
+/// Has the kernel kill the child when its parent dies, which may have happened before.
+fn die_with(parent: process::Pid) -> Result<(), Failure> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Stage::Fork.fails())?;
+    if getppid() == Some(parent) { Ok(()) } else { Err(Stage::Fork.fails()(Errno::ESRCH)) }
 }
 
 fn send(sender: BorrowedFd<'_>, socket: &OwnedFd) -> Result<(), rustix::io::Errno> {

@@ -9,6 +9,7 @@ use crate::{netlink, rootless};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A request that takes a thread of its own.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ fn open<'a>(
     if *entered != Some(&entry.netns) {
         let file = server.finder.find(&entry.netns)?;
         if let Err(refusal) = file.enter() {
-            return through_child(&file, entry, refusal);
+            return through_child(server, &file, entry, refusal);
         }
         *entered = Some(&entry.netns);
     }
@@ -125,11 +126,18 @@ fn open<'a>(
 }
 
 /// Goes on where the thread was refused, if that is for want of a privilege that a child can have.
-fn through_child(file: &NetnsFile, entry: &Entry, refusal: Failure) -> Result<OwnedFd, Failure> {
-    match refusal.errno {
-        Errno::EPERM => rootless::open(file, entry).unwrap_or(Err(refusal)),
-        _ => Err(refusal),
+fn through_child(
+    server: &Server,
+    file: &NetnsFile,
+    entry: &Entry,
+    refusal: Failure,
+) -> Result<OwnedFd, Failure> {
+    if refusal.errno != Errno::EPERM || !server.userns {
+        return Err(refusal);
     }
+    let outcome = rootless::open(file, entry).ok_or(refusal)?;
+    server.through_userns.fetch_add(1, Relaxed);
+    outcome
 }
 
 fn answer(

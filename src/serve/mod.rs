@@ -2,9 +2,9 @@
 //!
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for the right to read. One of them
-//! reads a frame, passes the right on, serves and ends; the main thread, which never enters a
-//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves. One more
-//! thread does nothing but wait for the client's end.
+//! reads a frame, passes the right on, serves and ends; the next one starts a new spare before it
+//! reads. So the thread that wakes is the one that serves, and threads are started while the client
+//! has nothing to wait for. One more thread does nothing but wait for the client's end.
 
 mod admission;
 mod crew;
@@ -21,12 +21,12 @@ use crate::netlink::Protocols;
 use crate::netns::Finder;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
-use input::FrameReader;
+use crew::Watch;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use output::Output;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What clients may ask for.
@@ -34,7 +34,9 @@ use std::time::Instant;
 pub struct Policy {
     pub finder: Finder,
     pub protocols: Protocols,
-    /// Requests that are worked on at a time.
+    /// Whether user namespaces are entered.
+    pub userns: bool,
+    /// Requests that may be in flight.
     pub max_in_flight: usize,
 }
 
@@ -47,12 +49,14 @@ pub struct Server {
     report: Report,
     started: Instant,
     /// Held by the thread whose turn it is to read.
-    reader: Mutex<FrameReader>,
+    watch: Mutex<Watch>,
     output: Output,
+    userns: bool,
+    /// Sockets that were asked of a child in another user namespace.
+    through_userns: AtomicU64,
     admission: Admission,
-    spares: AtomicUsize,
-    /// Wakes the main thread when it must start more.
-    few_spares: EventFd,
+    /// Wakes the main thread when the last spare has found a job.
+    no_spares: EventFd,
     ok: AtomicU64,
     error: AtomicU64,
 }
@@ -67,14 +71,20 @@ impl Server {
             protocols: policy.protocols,
             report,
             started: Instant::now(),
-            reader: Mutex::new(FrameReader::new()),
+            watch: Mutex::new(Watch::new()),
             output: Output::new(),
+            userns: policy.userns,
+            through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
-            spares: AtomicUsize::new(0),
-            few_spares: EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?,
+            no_spares: EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?,
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
         })
+    }
+
+    /// The right to read, as soon as it is the calling thread's turn.
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the program says of itself.
@@ -94,6 +104,7 @@ impl Server {
                 ok: self.ok.load(Relaxed),
                 error: self.error.load(Relaxed),
                 in_flight: self.admission.in_flight(),
+                userns: self.through_userns.load(Relaxed),
             },
             max_in_flight: self.admission.limit(),
             confinement: self.confinement(),

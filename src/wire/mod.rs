@@ -1,8 +1,8 @@
 //! Bytes to requests, and replies to bytes: the External Term Format as `docs/PROTOCOL.md` uses it.
 //!
-//! The way in: a frame's bytes are walked once by [`shape`], which refuses everything that is not
-//! one small, complete term; only then does `eetf` see them, and [`request`] reads a [`Request`]
-//! out of its terms. The way out: [`reply`] makes a term and encodes it.
+//! The way in: a frame's bytes are walked once by `shape`, which refuses everything that is not
+//! one small, complete term; only then does `eetf` see them, and `request` reads a [`Request`]
+//! out of its terms. The way out: `reply` makes a term and encodes it.
 //!
 //! No system calls and no input or output in this room; it depends on no other room.
 

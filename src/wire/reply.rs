@@ -37,6 +37,8 @@ pub struct RequestCounts {
     pub ok: u64,
     pub error: u64,
     pub in_flight: u64,
+    /// How many of the sockets were asked of a child in another user namespace.
+    pub userns: u64,
 }
 
 /// One message to the client. Which channel it takes is not decided here.
@@ -106,6 +108,7 @@ impl Info<'_> {
             ("ok", new_integer(self.requests.ok)),
             ("error", new_integer(self.requests.error)),
             ("in_flight", new_integer(self.requests.in_flight)),
+            ("userns", new_integer(self.requests.userns)),
         ]);
         let mut pairs = self.hello.pairs();
         pairs.extend([

@@ -3,7 +3,7 @@ use super::{MAX_ENTRIES, term};
 use eetf::Term;
 
 /// A client's request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The client's own number for it.
     pub id: u64,
@@ -11,7 +11,7 @@ pub struct Request {
 }
 
 /// What a client asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `open_in_netns`: one socket.
     Open(Entry),
@@ -22,7 +22,7 @@ pub enum Command {
 }
 
 /// One socket that is asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub netns: Netns,
     /// The protocol number for `socket(2)`.
@@ -31,7 +31,7 @@ pub struct Entry {
 }
 
 /// How a client names a network namespace.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Netns {
     /// The path of a namespace file, as bytes.
     Path(Vec<u8>),
@@ -40,7 +40,7 @@ pub enum Netns {
 }
 
 /// What to set on a socket before it is handed over; `None` leaves it as it is.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pub ext_ack: Option<bool>,
     pub cap_ack: Option<bool>,

@@ -35,6 +35,30 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     :ok
   end
 
+  @doc "Stops a process, and waits until each of its threads has been."
+  def stop(os_pid) do
+    signal(os_pid, :STOP)
+    await_stopped(os_pid, System.monotonic_time(:millisecond) + @patience)
+  end
+
+  defp await_stopped(os_pid, deadline) do
+    cond do
+      os_pid |> threads() |> Enum.all?(&stopped?/1) -> :ok
+      System.monotonic_time(:millisecond) > deadline -> flunk("process #{os_pid} doesn't stop")
+      true -> :erlang.yield() && await_stopped(os_pid, deadline)
+    end
+  end
+
+  defp threads(os_pid), do: Path.wildcard("/proc/#{os_pid}/task/*/stat")
+
+  # A thread that has ended in between needs no stopping.
+  defp stopped?(path) do
+    case File.read(path) do
+      {:ok, stat} -> stat =~ ~r/\) [TZX]/
+      {:error, _reason} -> true
+    end
+  end
+
   @doc "Kills a server's port program, and waits until the server knows."
   def kill_program(server) do
     program = :sys.get_state(server).program

@@ -2,7 +2,8 @@
 //!
 //! Two filters are stacked, since each has one answer for what it does not let through. One
 //! answers `clone3` with `ENOSYS`, so that the C library falls back to `clone`, whose flags can be
-//! looked at. The other lets through what [`RULES`] lists and kills the process for anything else.
+//! looked at. The other lets through what the [`rules`] allow and kills the process for anything
+//! else.
 
 mod number;
 mod rule;
@@ -10,7 +11,6 @@ mod table;
 
 pub use number::Call;
 pub use rule::{Check, Needed, Rule};
-pub use table::RULES;
 
 use nix::libc;
 use number::CLONE3;
@@ -21,6 +21,12 @@ use seccompiler::{
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 use std::fmt;
+
+/// All rules, those that only user namespaces need among them if `userns` says so.
+pub fn rules(userns: bool) -> impl Iterator<Item = &'static Rule> {
+    let more = if userns { table::USERNS_RULES } else { &[] };
+    table::RULES.iter().chain(more)
+}
 
 /// The filters could not be made or installed.
 #[derive(Debug)]
@@ -45,10 +51,12 @@ impl std::error::Error for FilterError {
 }
 
 /// Restricts the calling thread, and all that it starts from here on, for good.
-pub fn install() -> Result<(), FilterError> {
+///
+/// `userns` says whether it may start a child that enters another user namespace.
+pub fn install(userns: bool) -> Result<(), FilterError> {
     let architecture = TargetArch::try_from(ARCH)?;
     apply_filter(&no_clone3(architecture)?)?;
-    apply_filter(&only_the_rules(architecture)?)?;
+    apply_filter(&only(rules(userns), architecture)?)?;
     Ok(())
 }
 
@@ -61,9 +69,12 @@ fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, seccompiler::Backen
 }
 
 /// The filter that kills the process for what no rule allows.
-fn only_the_rules(architecture: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
+fn only(
+    allowed: impl Iterator<Item = &'static Rule>,
+    architecture: TargetArch,
+) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for rule in RULES {
+    for rule in allowed {
         if let Some(number) = rule.call.number(architecture) {
             let alternatives = rules.entry(number).or_default();
             if !rule.checks.is_empty() {
@@ -79,4 +90,27 @@ fn only_the_rules(architecture: TargetArch) -> Result<BpfProgram, seccompiler::B
 fn condition(check: &Check) -> Result<SeccompCondition, seccompiler::BackendError> {
     let operator = SeccompCmpOp::MaskedEq(check.mask.into());
     SeccompCondition::new(check.argument, SeccompCmpArgLen::Dword, operator, check.value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_architectures_get_a_filter() {
+        for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
+            assert!(no_clone3(architecture).is_ok_and(|filter| !filter.is_empty()));
+            let short = only(rules(false), architecture).expect("a filter");
+            let long = only(rules(true), architecture).expect("a filter");
+            assert!(short.len() < long.len() && long.len() < 1000, "{}", long.len());
+        }
+    }
+
+    #[test]
+    fn a_call_is_allowed_with_any_arguments_or_with_some() {
+        // A rule without checks beside others would make them pointless.
+        for rule in rules(true).filter(|rule| rule.checks.is_empty()) {
+            assert_eq!(rules(true).filter(|it| it.call == rule.call).count(), 1, "{rule:?}");
+        }
+    }
 }

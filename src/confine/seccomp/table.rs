@@ -45,7 +45,7 @@ const fn option(checks: &'static [Check], why: &'static str) -> Rule {
     only(SETSOCKOPT, checks, why)
 }
 
-/// The allowed system calls. What is not here kills the process.
+/// The system calls that are always allowed.
 pub const RULES: &[Rule] = &[
     // Serving.
     always(READ, "serve: stdin, and the eventfd that wakes the main thread"),
@@ -54,6 +54,11 @@ pub const RULES: &[Rule] = &[
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
     always(CLOSE, "everybody who opens something"),
+    elsewhere(
+        FCNTL,
+        &[is(1, libc::F_GETFD)],
+        "std: a build with debug assertions looks whether what it closes is open",
+    ),
     always(GETPID, "serve: the process's id in the hello and in info"),
     elsewhere(
         CLOCK_GETTIME,
@@ -110,7 +115,43 @@ pub const RULES: &[Rule] = &[
         &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)],
         "netlink: sndbuf without CAP_NET_ADMIN",
     ),
-    // Another's user namespace, through a child.
+    // Threads.
+    always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
+    only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),
+    only(RT_SIGACTION, &[is(0, SIGSETXID)], "glibc: a handler, before the first thread"),
+    always(RT_SIGPROCMASK, "glibc: no signal comes to a half-made thread"),
+    always(SET_ROBUST_LIST, "glibc: every thread at its start"),
+    always(RSEQ, "glibc: every thread at its start"),
+    always(SIGALTSTACK, "std: every thread has a stack for telling that its own overflowed"),
+    always(SCHED_GETAFFINITY, "glibc: pthread_getattr_np(3), for the bounds of a thread's stack"),
+    always(GETTID, "std: every thread, for its id"),
+    always(EXIT, "glibc: the end of a thread"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, glibc: locks"),
+    elsewhere(
+        FUTEX,
+        &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)],
+        "glibc: locks of malloc(3), when two threads come at the same moment",
+    ),
+    // Memory, none of it executable.
+    only(MMAP, &[without(2, libc::PROT_EXEC)], "glibc: stacks and the heap"),
+    only(MPROTECT, &[without(2, libc::PROT_EXEC)], "glibc: guards of stacks; heaps that grow"),
+    always(MUNMAP, "glibc: stacks and heaps that are used no more"),
+    always(MREMAP, "glibc: realloc(3) of a large block, such as the buffer for a frame"),
+    elsewhere(BRK, &[], "glibc: the heap of the main thread, when it has to grow"),
+    only(MADVISE, &[is(2, libc::MADV_DONTNEED)], "glibc: the stack of a thread that ended"),
+    elsewhere(MADVISE, &[is(2, GUARD_INSTALL)], "glibc 2.42: guards of stacks"),
+    elsewhere(MADVISE, &[is(2, GUARD_REMOVE)], "glibc 2.42: guards of stacks that are used again"),
+    elsewhere(
+        MADVISE,
+        &[is(2, libc::MADV_HUGEPAGE)],
+        "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
+    ),
+    always(GETRANDOM, "std: the seed of a hash map"),
+];
+
+/// What is allowed besides, unless the program may not enter user namespaces: a child that does.
+pub const USERNS_RULES: &[Rule] = &[
     only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
     always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
     elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
@@ -133,33 +174,4 @@ pub const RULES: &[Rule] = &[
     always(GETPPID, "rootless: whether the parent ended before that"),
     always(RECVMSG, "rootless: the socket from the child"),
     always(WAIT4, "rootless: the end of the child"),
-    // Threads.
-    always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
-    only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),
-    only(RT_SIGACTION, &[is(0, SIGSETXID)], "glibc: a handler, before the first thread"),
-    always(RT_SIGPROCMASK, "glibc: no signal comes to a half-made thread"),
-    always(SET_ROBUST_LIST, "glibc: every thread at its start"),
-    always(RSEQ, "glibc: every thread at its start"),
-    always(SIGALTSTACK, "std: every thread has a stack for telling that its own overflowed"),
-    always(SCHED_GETAFFINITY, "glibc: pthread_getattr_np(3), for the bounds of a thread's stack"),
-    always(GETTID, "std: every thread, for its id"),
-    always(EXIT, "glibc: the end of a thread"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, glibc: locks"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)], "glibc: locks of malloc(3)"),
-    // Memory, none of it executable.
-    only(MMAP, &[without(2, libc::PROT_EXEC)], "glibc: stacks and the heap"),
-    only(MPROTECT, &[without(2, libc::PROT_EXEC)], "glibc: guards of stacks; heaps that grow"),
-    always(MUNMAP, "glibc: stacks and heaps that are used no more"),
-    always(MREMAP, "glibc: realloc(3) of a large block, such as the buffer for a frame"),
-    always(BRK, "glibc: the heap of the main thread"),
-    only(MADVISE, &[is(2, libc::MADV_DONTNEED)], "glibc: the stack of a thread that ended"),
-    elsewhere(MADVISE, &[is(2, GUARD_INSTALL)], "glibc 2.42: guards of stacks"),
-    elsewhere(MADVISE, &[is(2, GUARD_REMOVE)], "glibc 2.42: guards of stacks that are used again"),
-    elsewhere(
-        MADVISE,
-        &[is(2, libc::MADV_HUGEPAGE)],
-        "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
-    ),
-    always(GETRANDOM, "std: the seed of a hash map"),
 ];

@@ -190,7 +190,8 @@ defmodule Linx.Netlink.Port do
 
   `:program` is the port program's answer: at least `:protocol`, `:version`, `:os_pid`, `:uptime_ms`,
   `:capabilities` (those it holds), `:requests` (how many it has served: `:ok`, `:error`,
-  `:in_flight`) and `:max_in_flight`.
+  `:in_flight`) and `:max_in_flight`. A newer port program may tell more; names that are not known here
+  are strings then.
 
   `:server` counts what the server knows: `:in_flight` (requests not answered yet), `:starts` (port
   programs started so far), `:unclaimed` (descriptors on their way to their callers; they have been

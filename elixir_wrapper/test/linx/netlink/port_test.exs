@@ -378,12 +378,18 @@ defmodule Linx.Netlink.PortTest do
     end
 
     test "puts a launcher in front of the port program" do
-      # env runs what follows, in its own place, as sudo does.
-      server = start_server(launcher: ["env", "LNP_LAUNCHED=yes"])
+      # nice runs what follows, in its own place, as sudo does.
+      server = start_server(launcher: ["nice", "-n", "7"])
       namespace = Namespace.create()
       {:ok, socket} = Port.open(namespace.path, :route, server: server)
       Namespace.assert_inside(socket, namespace)
-      assert File.read!("/proc/#{os_pid(server)}/environ") =~ "LNP_LAUNCHED=yes"
+      assert niceness(os_pid(server)) == niceness(System.pid()) + 7
+    end
+
+    # The 19th field of its stat.
+    defp niceness(os_pid) do
+      [_name, fields] = "/proc/#{os_pid}/stat" |> File.read!() |> String.split(") ", parts: 2)
+      fields |> String.split() |> Enum.at(16) |> String.to_integer()
     end
 
     test "takes what isn't given from the application's configuration" do

@@ -3,9 +3,10 @@ defmodule Linx.Netlink.Port.Error do
   Why a socket could not be had.
 
     * `:stage` is the step that failed: `:open` (finding or opening the namespace), `:setns`
-      (entering it), `:socket`, `:setsockopt`, `:bind` (opening the socket and setting it up),
-      `:send` (handing it over), `:thread` (the port program has no room for the request), or
-      `:port` (the port program itself can't be used);
+      (entering it), `:userns`, `:fork` (entering its user namespace first, in a child process),
+      `:socket`, `:setsockopt`, `:bind` (opening the socket and setting it up), `:send` (handing it
+      over), `:thread` (the port program has no room for the request), or `:port` (the port program
+      itself can't be used);
     * `:errno` is the error as an atom, such as `:eperm`, and `:code` the same as the kernel's number;
     * `:netns` and `:protocol` are what was asked for.
 
@@ -21,7 +22,17 @@ defmodule Linx.Netlink.Port.Error do
   alias Linx.Netlink.Port.{Errno, Netns}
 
   @typedoc "The step that failed."
-  @type stage() :: :open | :setns | :socket | :setsockopt | :bind | :send | :thread | :port
+  @type stage() ::
+          :open
+          | :setns
+          | :userns
+          | :fork
+          | :socket
+          | :setsockopt
+          | :bind
+          | :send
+          | :thread
+          | :port
 
   @type t() :: %__MODULE__{
           stage: stage(),
@@ -52,6 +63,13 @@ defmodule Linx.Netlink.Port.Error do
 
   defp attempt(%{stage: :open} = error), do: "open #{Netns.describe(error.netns)}"
   defp attempt(%{stage: :setns} = error), do: "enter #{Netns.describe(error.netns)}"
+
+  defp attempt(%{stage: :userns} = error),
+    do: "enter the user namespace of #{Netns.describe(error.netns)}"
+
+  defp attempt(%{stage: :fork} = error),
+    do: "have a child process enter #{Netns.describe(error.netns)}"
+
   defp attempt(%{stage: :socket} = error), do: "open #{socket(error)}"
   defp attempt(%{stage: :setsockopt} = error), do: "set an option of #{socket(error)}"
   defp attempt(%{stage: :bind} = error), do: "bind #{socket(error)}"

@@ -24,6 +24,7 @@ defmodule Linx.Netlink.Port.Server do
     Closer,
     Descriptor,
     Executable,
+    Outcome,
     Program,
     Requests,
     Settings,
@@ -33,7 +34,6 @@ defmodule Linx.Netlink.Port.Server do
 
   @epipe 32
   @einval 22
-  @emfile 24
   @eproto 71
   @etimedout 110
 
@@ -377,7 +377,7 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp answer(state, id, request, reply, fds) do
-    case outcome(request.expect, reply, fds) do
+    case Outcome.of(request.expect, reply, fds) do
       {:ok, result, []} -> hand_over(state, id, request, result, fds)
       {:ok, result, extra} -> hand_over(discard(state, extra), id, request, result, fds -- extra)
       {:info, map} -> GenServer.reply(request.from, {:ok, map, counts(state), state.closer})
@@ -406,37 +406,6 @@ defmodule Linx.Netlink.Port.Server do
   # Nothing to forget on the ordinary way.
   defp healthy(%{backoff: %Backoff{failures: 0}} = state), do: state
   defp healthy(state), do: %{state | backoff: %Backoff{}}
-
-  ## What a reply means, given what was expected
-
-  defp outcome(:one, :ok, [fd | extra]), do: {:ok, fd, extra}
-  # The kernel drops what finds no room in the BEAM's table.
-  defp outcome(:one, :ok, []), do: {:error, {:port, @emfile}}
-
-  defp outcome({:many, count}, {:ok, results}, fds)
-       when is_list(results) and length(results) == count do
-    {results, extra} = Enum.map_reduce(results, fds, &entry/2)
-    {:ok, results, extra}
-  end
-
-  defp outcome({:many, count}, {:error, reasons}, fds)
-       when is_list(reasons) and length(reasons) == count do
-    {results, extra} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
-    {:ok, results, extra}
-  end
-
-  defp outcome(:info, {:ok, map}, []) when is_map(map), do: {:info, map}
-  defp outcome(_expect, {:error, reason}, _fds), do: {:error, reason}
-  defp outcome(_expect, _reply, _fds), do: {:error, {:port, @eproto}}
-
-  # Descriptors come in order, and the last ones are the ones that get lost.
-  defp entry(:ok, [fd | fds]), do: {{:ok, fd}, fds}
-  defp entry(:ok, []), do: {{:error, {:port, @emfile}}, []}
-
-  defp entry({:error, {stage, code}}, fds) when is_atom(stage) and is_integer(code),
-    do: {{:error, {stage, code}}, fds}
-
-  defp entry(_other, fds), do: {{:error, {:port, @eproto}}, fds}
 
   defp plain(state, {:badarg, text}) do
     Logger.error("#{Program.describe(state.program)} refused an argument: #{inspect(text)}")

@@ -4,8 +4,11 @@ defmodule Linx.Netlink.Port.Wire do
 
   A command is encoded where it is made, in the calling process; the server only puts the length and
   the id in front. Replies are decoded with `:safe`, so that nothing from outside can fill the atom
-  table; a reply that can't be read then still tells its id.
+  table: atoms that are not known here become strings. A reply that can't be read at all still tells
+  its id.
   """
+
+  alias Linx.Netlink.Port.Atoms
 
   @version 1
   @max_request 1_048_576
@@ -102,21 +105,30 @@ defmodule Linx.Netlink.Port.Wire do
       iex> Linx.Netlink.Port.Wire.decode(:erlang.term_to_binary({7, :ok}))
       {:reply, 7, :ok}
       iex> Linx.Netlink.Port.Wire.decode(<<131, 104, 2, 97, 7, 119, 4, "zyx!">>)
+      {:reply, 7, "zyx!"}
+      iex> Linx.Netlink.Port.Wire.decode(<<131, 104, 2, 97, 7, 255>>)
       {:unreadable, 7}
       iex> Linx.Netlink.Port.Wire.decode("rubbish")
       {:unreadable, nil}
   """
   @spec decode(binary()) :: incoming()
   def decode(bytes) do
-    case :erlang.binary_to_term(bytes, [:safe]) do
-      {id, reply} when is_integer(id) -> {:reply, id, reply}
-      {:hello, hello} when is_map(hello) -> {:hello, hello}
-      {:protocol_error, reason} -> {:protocol_error, reason}
-      other -> {:unknown, other}
-    end
+    bytes |> :erlang.binary_to_term([:safe]) |> incoming()
   rescue
-    ArgumentError -> {:unreadable, id(bytes)}
+    ArgumentError -> decode_newer(bytes)
   end
+
+  # From a port program that knows more than this version does, or from none.
+  defp decode_newer(bytes) do
+    bytes |> Atoms.known_only() |> :erlang.binary_to_term([:safe]) |> incoming()
+  rescue
+    _error -> {:unreadable, id(bytes)}
+  end
+
+  defp incoming({id, reply}) when is_integer(id), do: {:reply, id, reply}
+  defp incoming({:hello, hello}) when is_map(hello), do: {:hello, hello}
+  defp incoming({:protocol_error, reason}), do: {:protocol_error, reason}
+  defp incoming(other), do: {:unknown, other}
 
   @doc """
   The atoms that a reply can contain.

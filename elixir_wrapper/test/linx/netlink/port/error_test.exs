@@ -35,7 +35,18 @@ defmodule Linx.Netlink.Port.ErrorTest do
   end
 
   test "has a message for every stage and every error number" do
-    for stage <- [:open, :setns, :socket, :setsockopt, :bind, :send, :thread, :port],
+    for stage <- [
+          :open,
+          :setns,
+          :userns,
+          :fork,
+          :socket,
+          :setsockopt,
+          :bind,
+          :send,
+          :thread,
+          :port
+        ],
         code <- [1, 2, 11, 13, 22, 24, 105, 4095],
         netns <- [nil, :host, {:pid, 1}, {:name, "a"}, {:path, "/a"}, "/a", <<255>>, ~c"/a"] do
       message = message(stage, code, netns)

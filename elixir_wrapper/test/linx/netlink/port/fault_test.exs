@@ -58,7 +58,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "requests in flight are sent once more", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       callers = start_callers(16, server, context.namespace)
       await_in_flight(server, 16)
       signal(os_pid, :KILL)
@@ -130,7 +130,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "for less than the deadline, calls only take longer", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       callers = start_callers(8, server, context.namespace)
       await_in_flight(server, 8)
       signal(os_pid, :CONT)
@@ -141,7 +141,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "for longer, calls time out in time, and it is killed and replaced", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
 
       log =
         capture_log(fn ->
@@ -168,7 +168,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       server = start_server()
       os_pid = os_pid(server)
       before = Descriptors.count()
-      signal(os_pid, :STOP)
+      stop(os_pid)
 
       callers = start_callers(8, server, context.namespace, timeout: 50)
       assert Enum.all?(results(callers), &(&1 == {:error, :etimedout}))
@@ -180,7 +180,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "and its input is full, the server is not held up, and nothing is lost", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       # Half a megabyte each: more than a pipe takes.
       path = String.duplicate("/", 2_000) <> context.namespace.path
       entries = List.duplicate({path, :route}, 253)
@@ -212,7 +212,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       server = start_server()
       os_pid = os_pid(server)
       {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
-      signal(os_pid, :STOP)
+      stop(os_pid)
       callers = start_callers(32, server, context.namespace)
       await_in_flight(server, 32)
 
@@ -264,7 +264,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "is killed, callers get an error, nothing is left, and its port program goes", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       callers = start_callers(16, server, context.namespace)
       await_in_flight(server, 16)
       pid = Process.whereis(server)
@@ -279,7 +279,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "is stopped, callers get an error, and nothing is left", context do
       server = start_server()
       os_pid = os_pid(server)
-      signal(os_pid, :STOP)
+      stop(os_pid)
       callers = start_callers(16, server, context.namespace)
       await_in_flight(server, 16)
       :ok = stop_supervised(server)
@@ -292,7 +292,7 @@ defmodule Linx.Netlink.Port.FaultTest do
   test "a port program at its limit refuses at once, and goes on", context do
     server = start_server(args: ["--max-in-flight", "1"])
     os_pid = os_pid(server)
-    signal(os_pid, :STOP)
+    stop(os_pid)
     callers = start_callers(64, server, context.namespace)
     await_in_flight(server, 64)
     signal(os_pid, :CONT)

@@ -1,0 +1,60 @@
+//! The system calls that no crate here wraps.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// `SIOCGSKNS`: the network namespace of a socket, as a new descriptor.
+const SIOCGSKNS: libc::c_ulong = 0x894c;
+
+nix::ioctl_none_bad!(siocgskns, SIOCGSKNS);
+
+/// The network namespace that a socket lives in. Takes `CAP_NET_ADMIN` there.
+pub fn socket_namespace(socket: impl AsFd) -> nix::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer, and the descriptor is open while it is borrowed.
+    let fd = unsafe { siocgskns(socket.as_fd().as_raw_fd()) }?;
+    // SAFETY: the kernel has just made this descriptor (close-on-exec), and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `SO_NETNS_COOKIE`: a number that belongs to the socket's namespace alone.
+pub fn namespace_cookie(socket: impl AsFd) -> nix::Result<u64> {
+    let mut value = [0; 8];
+    let length = option(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, &mut value)?;
+    if length == value.len() { Ok(u64::from_ne_bytes(value)) } else { Err(Errno::EINVAL) }
+}
+
+/// `NETLINK_LIST_MEMBERSHIPS`: the numbers of the groups that a netlink socket is in.
+pub fn memberships(socket: impl AsFd) -> nix::Result<Vec<u32>> {
+    // As many bits as any family has groups: the kernel tells how many there are.
+    let mut words = [0; 512];
+    let length = option(socket, libc::SOL_NETLINK, libc::NETLINK_LIST_MEMBERSHIPS, &mut words)?;
+    let mut groups = Vec::new();
+    for (n, word) in words[..length.min(words.len())].chunks_exact(4).enumerate() {
+        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+        let first = u32::try_from(n).unwrap_or(u32::MAX).saturating_mul(32);
+        groups.extend((0..32).filter(|bit| word >> bit & 1 == 1).map(|bit| first + bit + 1));
+    }
+    Ok(groups)
+}
+
+/// `getsockopt`: fills `value`, and says how long the option is.
+fn option(socket: impl AsFd, level: i32, name: i32, value: &mut [u8]) -> nix::Result<usize> {
+    let mut length = libc::socklen_t::try_from(value.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `value` is writable for `length` bytes, which is as much as the kernel writes at
+    // most, and both outlive the call; the descriptor is open while it is borrowed.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result)?;
+    usize::try_from(length).map_err(|_| Errno::EINVAL)
+}

@@ -1,0 +1,13 @@
+//! What the process gives up before it reads a byte of its client.
+
+mod inherited;
+mod numbers;
+#[path = "../support/port.rs"]
+mod port;
+mod privileges;
+mod probe;
+mod rules;
+#[path = "../support/scene.rs"]
+mod scene;
+mod unused;
+mod user;

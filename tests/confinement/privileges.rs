@@ -1,0 +1,102 @@
+//! What the kernel says of the process, and what the process says of itself.
+
+use crate::port::{Port, entries, path, pid, program, program_with, words};
+use crate::scene::Namespace;
+use eetf::Term;
+use linx_netlink_port::client::Start;
+use rustix::process::{Pid, Signal, kill_process};
+
+const NET_BROADCAST: u64 = 1 << 11;
+const NET_ADMIN: u64 = 1 << 12;
+const SYS_PTRACE: u64 = 1 << 19;
+const SYS_ADMIN: u64 = 1 << 21;
+
+fn set(port: &Port, name: &str) -> u64 {
+    u64::from_str_radix(&port.status(name), 16).expect("a set of capabilities")
+}
+
+/// `confinement` in `info`, as text.
+fn confinement(port: &mut Port) -> Vec<String> {
+    let mut said: Vec<_> = entries(&port.info()["confinement"])
+        .into_iter()
+        .map(|(key, value)| format!("{key} {value}").replace('\'', ""))
+        .collect();
+    said.sort();
+    said
+}
+
+#[test]
+fn four_capabilities_are_left_and_no_way_to_more() {
+    let port = Port::start(&program());
+    let used = NET_BROADCAST | NET_ADMIN | SYS_PTRACE | SYS_ADMIN;
+    assert_eq!((set(&port, "CapPrm"), set(&port, "CapEff")), (used, used));
+    assert_eq!((set(&port, "CapInh"), set(&port, "CapAmb"), set(&port, "CapBnd")), (0, 0, 0));
+    assert_eq!(port.status("NoNewPrivs"), "1");
+}
+
+#[test]
+fn inherited_and_ambient_capabilities_go_too() {
+    let launcher = words(&["setpriv", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]);
+    let port = Port::start(&Start { launcher, ..program() });
+    assert_eq!((set(&port, "CapInh"), set(&port, "CapAmb")), (0, 0));
+}
+
+#[test]
+fn ptrace_is_given_up_on_demand() {
+    let mut port = Port::start(&program_with(&["--no-ptrace"]));
+    assert_eq!(set(&port, "CapEff"), NET_BROADCAST | NET_ADMIN | SYS_ADMIN);
+    let capabilities = port.info()["capabilities"].to_string().replace('\'', "");
+    assert_eq!(capabilities, "[net_admin,net_broadcast,sys_admin]");
+}
+
+#[test]
+fn system_calls_are_filtered_in_every_thread() {
+    let mut port = Port::start(&program());
+    // Asked first: with the hello, no other thread is there yet.
+    let said = confinement(&mut port);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", port.os_pid())).expect("its threads");
+    let mut threads = 0;
+    for task in tasks {
+        // A spare may end between the listing and this.
+        let path = task.expect("a thread").path().join("status");
+        let Ok(status) = std::fs::read_to_string(path) else { continue };
+        assert!(status.contains("Seccomp:\t2\n"), "{status}");
+        threads += 1;
+    }
+    assert!(threads > 1);
+    assert_eq!(
+        said,
+        ["bounding_set dropped", "dumpable false", "no_new_privs true", "seccomp true"]
+    );
+}
+
+#[test]
+fn without_the_filter_it_says_so() {
+    let mut port = Port::start(&program_with(&["--no-seccomp"]));
+    assert_eq!(port.status("Seccomp"), "0");
+    assert_eq!(port.status("NoNewPrivs"), "1");
+    assert!(confinement(&mut port).contains(&"seccomp false".to_owned()));
+}
+
+#[test]
+fn what_could_not_be_dropped_is_reported() {
+    let launcher = words(&["setpriv", "--bounding-set=-setpcap"]);
+    let mut port = Port::start(&Start { launcher, ..program() });
+    assert_ne!(set(&port, "CapBnd"), 0);
+    assert!(confinement(&mut port).contains(&"bounding_set kept".to_owned()));
+}
+
+#[test]
+fn a_process_that_was_stopped_and_continued_goes_on() {
+    // The kernel goes on with an interrupted call through restart_syscall(2).
+    let namespace = Namespace::new();
+    let mut port = Port::start(&program());
+    for _ in 0..3 {
+        let process = Pid::from_raw(port.os_pid()).expect("a process id");
+        kill_process(process, Signal::STOP).expect("SIGSTOP");
+        kill_process(process, Signal::CONT).expect("SIGCONT");
+        assert!(port.open(pid(namespace.pid()), 0).is_ok());
+    }
+    assert!(matches!(port.info()["requests"], Term::Map(_)));
+    assert!(port.open(path(namespace.path()), 0).is_ok());
+}

@@ -1,0 +1,138 @@
+//! A process that installs the filter and then does one thing.
+//!
+//! It is this very test program, started again with one ignored test and a description of what to
+//! do in its environment.
+
+use linx_netlink_port::confine::{end_on_panic, restrict_system_calls};
+use nix::libc;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::{env, hint, thread};
+
+const VARIABLE: &str = "LINX_PORT_PROBE";
+
+/// The status of a probe whose system call came back.
+const SURVIVED: i32 = 42;
+
+/// The status of one that was told that there is no such system call.
+const NO_SUCH_CALL: i32 = 43;
+
+/// The seconds that a probe may take.
+const LONGEST: u32 = 10;
+
+/// What becomes of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The call came back, whatever the kernel thought of its arguments.
+    Allowed,
+    /// `ENOSYS`.
+    Absent,
+    /// The filter killed the process.
+    Killed,
+    Ended(i32),
+    /// Another signal.
+    Died(i32),
+}
+
+impl Outcome {
+    fn of(status: ExitStatus) -> Outcome {
+        match (status.code(), status.signal()) {
+            (Some(SURVIVED), _) => Outcome::Allowed,
+            (Some(NO_SUCH_CALL), _) => Outcome::Absent,
+            (Some(code), _) => Outcome::Ended(code),
+            (None, Some(libc::SIGSYS)) => Outcome::Killed,
+            (None, signal) => Outcome::Died(signal.unwrap_or_default()),
+        }
+    }
+}
+
+/// Makes a system call under the filter.
+pub fn call(number: i64, arguments: [u64; 6]) -> Outcome {
+    let words: Vec<_> = arguments.iter().map(u64::to_string).collect();
+    probe(&format!("call {number} {}", words.join(" ")))
+}
+
+/// The same under the filter of a program that enters no user namespaces.
+pub fn call_without_userns(number: i64, arguments: [u64; 6]) -> Outcome {
+    let words: Vec<_> = arguments.iter().map(u64::to_string).collect();
+    probe(&format!("call-without-userns {number} {}", words.join(" ")))
+}
+
+/// A launcher that runs the program as on a kernel without close_range(2).
+pub fn without_close_range() -> Vec<OsString> {
+    let test = env::current_exe().expect("this program");
+    let script = format!(
+        "{VARIABLE}=\"exec $*\" exec {} --exact probe::run --ignored --nocapture 8>&1 >/dev/null",
+        test.display()
+    );
+    ["sh", "-c", &script, "sh"].map(OsString::from).to_vec()
+}
+
+/// Does under the filter what `task` names.
+pub fn probe(task: &str) -> Outcome {
+    let status = Command::new(env::current_exe().expect("this program"))
+        .args(["--exact", "probe::run", "--ignored", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, task)
+        // The program empties its environment; here it is the harness's.
+        .env_remove("RUST_BACKTRACE")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    Outcome::of(status.expect("this program can be started again"))
+}
+
+#[test]
+#[ignore = "is the process that other tests start"]
+fn run() {
+    let task = env::var(VARIABLE).expect("a task");
+    end_on_panic();
+    let words: Vec<_> = task.split(' ').collect();
+    if words[0] == "exec" {
+        execute_without_close_range(&words[1..]);
+    }
+    // SAFETY: it changes no memory. A probe that hangs ends with SIGALRM.
+    unsafe { libc::alarm(LONGEST) };
+    restrict_system_calls(words[0] != "call-without-userns").expect("the filter");
+    match words[0] {
+        "call" | "call-without-userns" => make_call(&words[1..]),
+        "panic" => panic!("a panic under the filter"),
+        "panic-in-a-thread" => drop(thread::spawn(|| panic!("a panic in a thread")).join()),
+        "overflow" => drop(thread::spawn(|| overflow(0)).join()),
+        "abort" => std::process::abort(),
+        other => panic!("no task: {other}"),
+    }
+}
+
+fn make_call(words: &[&str]) {
+    let words: Vec<u64> = words.iter().map(|word| word.parse().expect("a number")).collect();
+    let [number, a, b, c, d, e, f] = words[..] else { panic!("a number and six arguments") };
+    // SAFETY: this process has nothing to lose: if the call comes back, it ends here.
+    unsafe {
+        let result = libc::syscall(number as libc::c_long, a, b, c, d, e, f);
+        let absent = result == -1 && *libc::__errno_location() == libc::ENOSYS;
+        libc::_exit(if absent { NO_SUCH_CALL } else { SURVIVED })
+    }
+}
+
+/// Replaces this process by a program for which there is no close_range(2).
+fn execute_without_close_range(words: &[&str]) -> ! {
+    let rules = [(libc::SYS_close_range, Vec::new())].into_iter().collect();
+    let absent = SeccompAction::Errno(libc::ENOSYS as u32);
+    let here = env::consts::ARCH.try_into().expect("a known architecture");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, absent, here).expect("a filter");
+    let filter: BpfProgram = filter.try_into().expect("a filter");
+    apply_filter(&filter).expect("the filter");
+    // The harness has its say on stdout, which is the protocol's; that waits as descriptor 8.
+    // SAFETY: it changes no memory, and whoever owns stdout does not use it any more.
+    unsafe { libc::dup2(8, libc::STDOUT_FILENO) };
+    let error = Command::new(words[0]).args(&words[1..]).exec();
+    panic!("{}: {error}", words[0])
+}
+
+/// Uses up the stack.
+fn overflow(depth: u64) -> u64 {
+    let frame = hint::black_box([depth; 512]);
+    if depth == u64::MAX { 0 } else { frame[0] + overflow(depth + 1) }
+}

@@ -1,0 +1,108 @@
+//! The program as an ordinary user, with capabilities on its file and without.
+
+use crate::port::{PROGRAM, Port, fails, path, pid, program, words};
+use crate::scene::{Directory, Namespace, USER, cookie, run, with_private_mounts};
+use linx_netlink_port::client::Start;
+use nix::errno::Errno;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const CAPABILITIES: &str = "cap_sys_admin,cap_net_admin,cap_sys_ptrace=ep";
+
+/// A copy of the program that the user's group may execute and nobody may change.
+fn installed(directory: &Directory) -> PathBuf {
+    let copy = directory.join("linx-netlink-port");
+    let group = USER.to_string();
+    run("install", ["--mode=0750", "--group", &group, PROGRAM, copy.to_str().expect("UTF-8")]);
+    copy
+}
+
+fn with_capabilities(directory: &Directory) -> PathBuf {
+    let copy = installed(directory);
+    run("setcap", [Path::new(CAPABILITIES), &copy]);
+    copy
+}
+
+fn as_user(executable: &Path, arguments: &[&str]) -> Port {
+    let user = USER.to_string();
+    let launcher = words(&["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"]);
+    let (executable, arguments) = (executable.to_owned(), words(arguments));
+    Port::start(&Start { launcher, executable, arguments, ..program() })
+}
+
+/// Whether a command of the same user succeeds.
+fn user_can(command: &[&str]) -> bool {
+    let user = USER.to_string();
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).args(command);
+    setpriv.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("setpriv").success()
+}
+
+#[test]
+fn with_file_capabilities_it_serves_an_ordinary_user() {
+    let (directory, namespace) = (Directory::new(), Namespace::new());
+    let mut port = as_user(&with_capabilities(&directory), &[]);
+    assert_eq!(port.status("CapEff"), format!("{:016x}", (1 << 12) | (1 << 19) | (1_u64 << 21)));
+    assert!(port.status("Uid").starts_with(&USER.to_string()));
+    for netns in [path(namespace.path()), pid(namespace.pid())] {
+        let socket = port.open(netns, 0).expect("a socket");
+        assert_eq!(cookie(&socket), namespace.cookie);
+    }
+    // Its own, which /proc shows it although it can't be dumped.
+    assert!(port.open(path("/proc/self/ns/net"), 0).is_ok());
+    assert!(port.open(path("/proc/thread-self/ns/net"), 0).is_ok());
+}
+
+#[test]
+fn without_the_capability_to_trace_it_does_not_see_other_users_processes() {
+    let (directory, namespace) = (Directory::new(), Namespace::new());
+    let mut port = as_user(&with_capabilities(&directory), &["--no-ptrace"]);
+    assert_eq!(port.open(pid(namespace.pid()), 0).map(drop), fails("open", Errno::EACCES));
+    assert!(port.open(path("/proc/self/ns/net"), 0).is_ok());
+}
+
+#[test]
+fn without_capabilities_it_can_no_more_than_its_user() {
+    with_private_mounts(|| {
+        let (directory, namespace) = (Directory::new(), Namespace::new());
+        let mut port = as_user(&installed(&directory), &[]);
+        assert_eq!(port.status("CapEff"), "0000000000000000");
+        assert_eq!(port.open(path(namespace.path()), 0).map(drop), fails("open", Errno::EACCES));
+        assert_eq!(port.open(path("/etc/shadow"), 0).map(drop), fails("open", Errno::EACCES));
+        let name = directory.join("blue");
+        // Mounted after the program was started, in the mounts that it shares.
+        namespace.bind(&name);
+        let name = name.to_str().expect("UTF-8");
+        assert_eq!(port.open(path(name), 0).map(drop), fails("setns", Errno::EPERM));
+        run("umount", [name]);
+    });
+}
+
+#[test]
+fn its_user_can_neither_trace_it_nor_open_its_descriptors() {
+    let directory = Directory::new();
+    for executable in [installed(&directory), with_capabilities(&directory)] {
+        let port = as_user(&executable, &[]);
+        for file in ["fd", "environ", "maps", "cwd"] {
+            let path = format!("/proc/{}/{file}", port.os_pid());
+            assert!(!user_can(&["sh", "-c", &format!("cat {path} || ls {path}/")]), "{path}");
+        }
+        // Anybody may ask for the status of anybody.
+        assert!(user_can(&["cat", &format!("/proc/{}/status", port.os_pid())]));
+    }
+}
+
+#[test]
+fn others_cannot_execute_it() {
+    let directory = Directory::new();
+    let copy = with_capabilities(&directory);
+    let stranger = (USER + 1).to_string();
+    // Through a shell: setpriv itself still has capabilities when it executes something.
+    let status = Command::new("setpriv")
+        .args(["--reuid", &stranger, "--regid", &stranger, "--clear-groups"])
+        .args(["sh", "-c", "exec \"$0\""])
+        .arg(&copy)
+        .stderr(Stdio::null())
+        .status();
+    assert_eq!(status.expect("setpriv").code(), Some(126));
+}

@@ -1,0 +1,11 @@
+//! The REPL: its terms against a real BEAM, its sessions against the real port
+//! program, on a real terminal and without one.
+
+mod beam;
+mod docs;
+mod generate;
+mod properties;
+mod scripts;
+mod sessions;
+mod support;
+mod terminal;
