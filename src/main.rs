@@ -9,6 +9,7 @@ use linx_netlink_port::netlink::Protocols;
 use linx_netlink_port::netns::Finder;
 use linx_netlink_port::serve::{self, Policy, Server};
 use linx_netlink_port::wire::Reply;
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(settings)) => {
-            let error = serve(settings);
+            let Err(error) = serve(settings);
             let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };
             explain(&format!("linx-netlink-port: {error}\n"), status)
         }
@@ -36,14 +37,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Confines the process, meets the client and serves it. Returns only if something fails; a
-/// client that leaves ends the process.
-fn serve(settings: Settings) -> Box<dyn Error> {
-    let server = match meet(settings) {
-        Ok(server) => server,
-        Err(error) => return error,
-    };
-    serve::run(server).into()
+/// Confines the process, meets the client and serves it. A client that leaves ends the process.
+fn serve(settings: Settings) -> Result<Infallible, Box<dyn Error>> {
+    serve::run(meet(settings)?)
 }
 
 fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
@@ -60,7 +56,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
         userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };
-    let server = Server::new(pair, policy, report)?;
+    let server = Server::new(pair, policy, report);
     if settings.seccomp {
         confine::restrict_system_calls(settings.userns)?;
     }

@@ -93,7 +93,7 @@ impl Client {
 
     /// What is readable once there is something to receive, for who waits for other things too.
     pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        std::iter::once(self.stdout.as_fd()).chain(self.pair.as_ref().map(AsFd::as_fd))
+        [Channel::Stdout, Channel::Pair].into_iter().filter_map(|it| self.channel(it))
     }
 
     /// Waits for the next message on either channel. `Ended` if the program closed its stdout.

@@ -89,7 +89,8 @@ fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
         .map_err(Stage::Open.fails())?;
     match nsfs::is_network_namespace(&file) {
         Ok(true) => Ok(NetnsFile(file)),
-        Ok(false) | Err(_) => Err(no_namespace()),
+        Ok(false) | Err(Errno::ENOTTY) => Err(no_namespace()),
+        Err(errno) => Err(Stage::Setns.fails()(errno)),
     }
 }
 

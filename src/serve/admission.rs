@@ -1,15 +1,14 @@
 use crate::wire::MAX_FRAME;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// The most bytes of frames whose requests are in flight: what a client may make the program hold.
 const MAX_BYTES: usize = 2 * MAX_FRAME;
 
-/// A client that has its answer finds the place free: so long does the next request wait for the
-/// thread that has just sent the answer, and only has to say so.
-const PATIENCE: Duration = Duration::from_millis(2);
-
 /// Counts the requests in flight, and refuses those that are too many.
+///
+/// A client that has its answer finds the place free: a thread that is sending an answer is about
+/// to free its own, so the next request waits for it. A thread that the client leaves no room for
+/// its answer is not waited for.
 #[derive(Debug)]
 pub struct Admission {
     limit: usize,
@@ -21,7 +20,7 @@ pub struct Admission {
 struct Taken {
     places: usize,
     bytes: usize,
-    /// How many of the places are of requests that are done, and being answered.
+    /// How many of the places are of requests whose answers are being sent.
     answering: usize,
 }
 
@@ -41,13 +40,13 @@ impl Admission {
     }
 
     /// A place for the request of a frame of this many bytes, or `None` where there is none.
+    ///
+    /// Only the thread whose turn it is to read may ask: when a place is freed, one is told.
     pub fn admit(&'static self, bytes: usize) -> Option<Place> {
         let is_full = |taken: &Taken| taken.places >= self.limit || taken.bytes + bytes > MAX_BYTES;
-        let (mut taken, _) = self
+        let mut taken = self
             .freed
-            .wait_timeout_while(self.lock(), PATIENCE, |taken| {
-                is_full(taken) && taken.answering > 0
-            })
+            .wait_while(self.lock(), |taken| is_full(taken) && taken.answering > 0)
             .unwrap_or_else(PoisonError::into_inner);
         if is_full(&taken) {
             return None;
@@ -71,10 +70,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// The work is done, and its outcome goes to the client.
+    /// The work is done, and its outcome is being sent.
     pub fn answer(&mut self) {
-        self.answering = true;
-        self.admission.lock().answering += 1;
+        if !self.answering {
+            self.answering = true;
+            self.admission.lock().answering += 1;
+        }
+    }
+
+    /// The client has no room for the outcome.
+    pub fn stall(&mut self) {
+        if self.answering {
+            self.answering = false;
+            self.admission.lock().answering -= 1;
+            self.admission.freed.notify_one();
+        }
     }
 }
 
@@ -102,6 +112,7 @@ mod tests {
         let mut place = admission.admit(10).expect("the first place");
         assert!(admission.admit(10).is_none());
         place.answer();
+        place.stall();
         assert!(admission.admit(10).is_none());
         drop(place);
         assert!(admission.admit(10).is_some());
@@ -113,10 +124,22 @@ mod tests {
         let mut place = admission.admit(10).expect("the first place");
         place.answer();
         let sender = std::thread::spawn(move || drop(place));
-        // As often as it takes on a busy machine: each time it waits a little.
-        while admission.admit(10).is_none() {}
+        assert!(admission.admit(10).is_some());
         sender.join().expect("the sender ends");
         assert_eq!(admission.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_request_does_not_wait_for_an_answer_that_the_client_has_no_room_for() {
+        let admission = admission(1);
+        let mut place = admission.admit(10).expect("the first place");
+        place.answer();
+        let sender = std::thread::spawn(move || {
+            place.stall();
+            place
+        });
+        assert!(admission.admit(10).is_none());
+        drop(sender.join().expect("the sender ends"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 /// How many threads wait for the right to read, the one that has it among them.
-const SPARES: usize = 4;
+const SPARES: usize = 16;
 
 /// A request needs some kilobytes of stack; decoding nests at most 8 deep.
 const STACK_SIZE: usize = 128 * 1024;
@@ -18,19 +18,16 @@ const STACK_SIZE: usize = 128 * 1024;
 /// that the end of file can be read behind them.
 const LAST_READS: u8 = 50;
 
-/// Serves until the client is gone; returns only if that can't be done. Call it on the main
-/// thread: it sees to the start, and to hard times, when no spare is left and none can be had.
-pub fn run(server: Server) -> io::Error {
+/// Serves until the client is gone. Call it on the main thread: it sees to the start, and to hard
+/// times, when no spare is left and none can be had.
+pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
     let mut watching = false;
     loop {
         // Where no thread can be had now, there may be one later.
         watching = watching || start(end_with_client).is_ok();
         start_over(server);
-        match server.no_spares.read() {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return errno.into(),
-        }
+        std::thread::park();
     }
 }
 
@@ -95,9 +92,7 @@ fn stand_by(server: &'static Server) {
     let job = read_job(server, &mut watch.reader);
     watch.spares -= 1;
     if watch.spares == 0 {
-        // The counter of an eventfd is full after 2^64-2 wake-ups that the main thread slept
-        // through, and then it is awake anyway.
-        let _ = server.no_spares.write(1);
+        server.main.unpark();
     }
     // The right passes on.
     drop(watch);

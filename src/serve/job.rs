@@ -104,7 +104,7 @@ impl Job {
             outcomes.push(open(server, entry, &mut entered).map(|socket| sockets.push(socket)));
         }
         self.place.answer();
-        answer(server, self.ticket, outcomes, &sockets);
+        answer(server, &mut self.place, self.ticket, outcomes, &sockets);
     }
 }
 
@@ -142,6 +142,7 @@ fn through_child(
 
 fn answer(
     server: &Server,
+    place: &mut Place,
     ticket: Ticket,
     mut outcomes: Vec<Result<(), Failure>>,
     sockets: &[OwnedFd],
@@ -151,7 +152,7 @@ fn answer(
             Ticket::One { id } => Reply::Opened { id },
             Ticket::Many { id, .. } => Reply::ManyOpened { id, outcomes: &outcomes },
         };
-        let Err(error) = hand_over(server, &message.encode(), sockets) else {
+        let Err(error) = hand_over(server, place, &message.encode(), sockets) else {
             return;
         };
         let not_sent = Stage::Send.fails()(error);
@@ -164,7 +165,12 @@ fn answer(
 }
 
 /// Sends the message with its descriptors, as soon as the client has room for it.
-fn hand_over(server: &Server, message: &[u8], sockets: &[OwnedFd]) -> io::Result<()> {
+fn hand_over(
+    server: &Server,
+    place: &mut Place,
+    message: &[u8],
+    sockets: &[OwnedFd],
+) -> io::Result<()> {
     loop {
         // Counted first: a client that has its answer may ask for the counts at once.
         server.count_ok();
@@ -174,7 +180,9 @@ fn hand_over(server: &Server, message: &[u8], sockets: &[OwnedFd]) -> io::Result
         }
         match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                place.stall();
                 server.pair.wait_for_room()?;
+                place.answer();
             }
             sent => return sent,
         }

@@ -22,11 +22,10 @@ use crate::netns::Finder;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use crew::Watch;
-use nix::errno::Errno;
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use output::Output;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 use std::time::Instant;
 
 /// What clients may ask for.
@@ -55,17 +54,17 @@ pub struct Server {
     /// Sockets that were asked of a child in another user namespace.
     through_userns: AtomicU64,
     admission: Admission,
-    /// Wakes the main thread when the last spare has found a job.
-    no_spares: EventFd,
+    /// Unparked when the last spare has found a job.
+    main: Thread,
     ok: AtomicU64,
     error: AtomicU64,
 }
 
 impl Server {
     /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
-    /// what the process has given up.
-    pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
-        Ok(Server {
+    /// what the process has given up. Call it on the thread that will [`run`] it.
+    pub fn new(pair: Pair, policy: Policy, report: Report) -> Server {
+        Server {
             pair,
             finder: policy.finder,
             protocols: policy.protocols,
@@ -76,10 +75,10 @@ impl Server {
             userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
-            no_spares: EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?,
+            main: std::thread::current(),
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
-        })
+        }
     }
 
     /// The right to read, as soon as it is the calling thread's turn.

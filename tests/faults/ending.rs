@@ -5,7 +5,7 @@
 use crate::calls::start_watched;
 use crate::hanging::HangingMount;
 use crate::namespace::{Directory, Namespace, with_private_mounts};
-use crate::program::{Program, eventually, info, open};
+use crate::program::{POLL, Program, eventually, info, open};
 use nix::errno::Errno;
 use nix::libc;
 use std::process::{Command, ExitStatus, Stdio};
@@ -72,7 +72,7 @@ fn fill_pair(program: &mut Program, namespace: &Namespace) {
         program.send(&open(&namespace.path()));
     }
     let watch = program.watch();
-    eventually("the pair is full", || watch.threads_in(libc::SYS_sendmsg) > 10);
+    eventually("the pair is full", || watch.threads_in(POLL) > 10);
 }
 
 fn while_lookups_hang(what: &str, take_client: TakeClient) {

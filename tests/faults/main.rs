@@ -2,6 +2,7 @@
 //!
 //! | module | what goes wrong |
 //! | --- | --- |
+//! | `admission` | the client is as fast as it may be |
 //! | `ending` | the client is killed or closes stdin, in the middle of everything |
 //! | `hanging_files` | namespace files hang |
 //! | `descriptors` | the program can have no more descriptors |
@@ -14,6 +15,7 @@
 //! from outside; `namespace` has what is put around it; `calls` makes its system calls
 //! fail, `hanging` makes lookups hang.
 
+mod admission;
 mod calls;
 mod descriptors;
 mod ending;

@@ -18,6 +18,12 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The main thread, that which waits for the client's end, and those that wait for requests.
 const THREADS: usize = 10;
 
+/// The standard streams, and the program's end of the pair.
+const DESCRIPTORS: usize = 4;
+
+/// The id of a request that is none of the test's.
+const ASIDE: u64 = 1_000_000;
+
 pub struct Program {
     pub client: Client,
     next_id: u64,
@@ -75,24 +81,30 @@ impl Program {
         self.ask(command).outcome
     }
 
+    pub fn pid(&self) -> Pid {
+        let pid = i32::try_from(self.client.os_pid()).ok().and_then(Pid::from_raw);
+        pid.expect("a process has an id")
+    }
+
     pub fn watch(&self) -> Watch {
         Watch { pid: self.client.os_pid() }
     }
 
-    /// What it has when it serves nobody. Ask before the first request.
+    /// Waits until all is there with which it waits for requests.
     pub fn rest(&mut self) -> Rest {
-        assert_eq!(self.next_id, 0);
-        self.ask(&info());
+        self.client.send(&request(ASIDE, &info())).expect("the program reads");
+        assert_eq!(self.receive().id, ASIDE, "a reply to something else");
         let watch = self.watch();
-        eventually("all threads are there", || watch.threads() == THREADS);
-        Rest { watch, descriptors: watch.descriptors() }
+        eventually("it has all its threads, and no file that glibc reads once", || {
+            (watch.descriptors(), watch.threads()) == (DESCRIPTORS, THREADS)
+        });
+        Rest(watch)
     }
 
     /// Waits for the program's end.
     pub fn wait_end(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.client.os_pid().cast_signed()).expect("a pid");
         let pidfd =
-            pidfd_open(pid, PidfdFlags::empty()).expect("a child is there until waited for");
+            pidfd_open(self.pid(), PidfdFlags::empty()).expect("a child is there until waited for");
         let mut end = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(PATIENCE).expect("some seconds");
         assert_eq!(poll(&mut end, patience), Ok(1), "the program has not ended");
@@ -190,20 +202,22 @@ fn tuple<const N: usize>(elements: [Term; N]) -> Term {
     Tuple::from(Vec::from(elements)).into()
 }
 
+/// The number of `poll(3)`.
+#[cfg(target_arch = "x86_64")]
+pub const POLL: c_long = nix::libc::SYS_poll;
+#[cfg(not(target_arch = "x86_64"))]
+pub const POLL: c_long = nix::libc::SYS_ppoll;
+
 /// A program that serves nobody.
 #[derive(Clone, Copy, Debug)]
-pub struct Rest {
-    watch: Watch,
-    descriptors: usize,
-}
+pub struct Rest(Watch);
 
 impl Rest {
     /// Waits until the program has no more than then, now that it serves nobody again.
     pub fn returns(self) {
-        let Rest { watch, descriptors } = self;
-        eventually(&format!("{descriptors} descriptors, {THREADS} threads at most"), || {
+        eventually("nothing is left of all requests", || {
             // Some threads are started for several requests at a time.
-            watch.descriptors() == descriptors && watch.threads() <= THREADS
+            self.0.descriptors() == DESCRIPTORS && self.0.threads() <= THREADS
         });
     }
 }
@@ -227,10 +241,19 @@ impl Watch {
         self.entries("task").len()
     }
 
-    /// The memory that it has of its own, in kilobytes: `RssAnon`.
+    /// The memory that it has of its own, in kilobytes.
     pub fn memory(self) -> usize {
+        self.status("RssAnon:")
+    }
+
+    /// The most memory that it ever had, in kilobytes, its code among it.
+    pub fn peak(self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    fn status(self, key: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
         let number = line.and_then(|line| line.split_whitespace().next());
         number.and_then(|number| number.parse().ok()).expect("a number of kilobytes")
     }

@@ -14,8 +14,9 @@ const PARALLEL: u32 = 1 << 18;
 
 /// A file system in which every lookup hangs, until it is released or dropped.
 ///
-/// It is mounted by the kernel's FUSE. The only request that its server ever answers is the
-/// first, with which the kernel makes its acquaintance.
+/// It is mounted by the kernel's FUSE. Its server answers the first request, with which the kernel
+/// makes its acquaintance, and does not even take the others: who waits for one that was taken
+/// can't be killed.
 #[derive(Debug)]
 pub struct HangingMount {
     device: Option<File>,
@@ -42,12 +43,6 @@ impl HangingMount {
     /// Gives the file system up: what hangs in it fails with `ECONNABORTED`.
     pub fn release(&mut self) {
         self.device = None;
-    }
-
-    /// Takes the lookups from the kernel that have come so far, without answering them. The
-    /// kernel does not let those go who wait for these, not even if they are killed.
-    pub fn take(&self, lookups: usize) -> io::Result<()> {
-        (0..lookups).try_for_each(|_| self.read_request().map(drop))
     }
 
     fn answer_init(&self) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! `hanging-netns DIR`: every lookup in the directory hangs until the end of file on stdin. Says
 //! `ready` when it does.
 
+#[allow(dead_code, reason = "others use the rest")]
 mod hanging;
 
 use hanging::HangingMount;

@@ -108,13 +108,11 @@ fn reply(message: &Message) -> Term {
 
 /// Stage and error number of `{Id, {error, {Stage, Errno}}}`.
 fn failure(message: &Message) -> (String, i32) {
-    if let Term::Tuple(error) = reply(message) {
-        if let Term::Tuple(failure) = &error.elements[1] {
-            return (
-                failure.elements[0].to_string().replace('\'', ""),
-                integer(&failure.elements[1]),
-            );
-        }
+    if let Term::Tuple(error) = reply(message)
+        && let Term::Tuple(failure) = &error.elements[1]
+    {
+        let stage = failure.elements[0].to_string().replace('\'', "");
+        return (stage, integer(&failure.elements[1]));
     }
     panic!("no failure: {:?}", message.term());
 }
