@@ -264,18 +264,19 @@ fn a_pair_whose_other_end_is_gone_is_a_send_error() {
 
 #[test]
 fn a_client_with_too_many_descriptors_under_way_gets_a_send_error() {
-    // The kernel counts descriptors that have been sent and not received yet
-    // against RLIMIT_NOFILE, unless one is privileged over the whole machine:
-    // so the program gets a user namespace, and with it a network of its own.
+    // The kernel counts the descriptors that a user has sent and nobody has
+    // received yet against RLIMIT_NOFILE, unless the sender is privileged over
+    // the whole machine: so the program is that of a user whom no other test
+    // knows, and gets a user namespace, and with it a network of its own.
     let limit = 200;
     let nofile = format!("--nofile={limit}:{limit}");
-    let mut port = Launch::new()
-        .by(&["prlimit", &nofile, "unshare", "--user", "--map-root-user", "--net"])
-        .start();
+    let user = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
+    let namespaces = ["prlimit", &nofile, "unshare", "--user", "--map-root-user", "--net"];
+    let launcher = [&user[..], &namespaces].concat();
+    let mut port = Launch::new().for_a_client_of(65533).by(&launcher).start();
     let own = || binary("/proc/self/ns/net");
     let batch = || open_many(vec![entry(own(), ROUTE); 150]);
-    // Other tests have descriptors under way too, so that even the first
-    // message may be one too many. The third is in any case.
+    // The second message may be one too many, the third is.
     for _ in 0..2 {
         let waiting = port.waiting_on_pair();
         port.request(batch());
