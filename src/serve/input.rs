@@ -38,12 +38,6 @@ impl FrameReader {
         FrameReader { buffer: vec![0; CHUNK], unread: 0..0, to_skip: 0 }
     }
 
-    /// Whether the next input is a frame that is here already.
-    pub fn has_frame(&self) -> bool {
-        self.to_skip == 0
-            && self.length().is_some_and(|length| self.unread.len() >= HEADER + length)
-    }
-
     /// Waits for the next input.
     pub fn next(&mut self) -> Input<'_> {
         self.next_from(|buffer| read(stdin(), buffer))
@@ -59,7 +53,7 @@ impl FrameReader {
                     self.to_skip = length;
                     return Input::TooLarge;
                 }
-                Some(length) if self.has_frame() => {
+                Some(length) if self.unread.len() >= HEADER + length => {
                     let start = self.unread.start + HEADER;
                     self.unread.start = start + length;
                     return Input::Frame(&self.buffer[start..start + length]);

@@ -11,7 +11,7 @@ mod crew;
 mod input;
 mod job;
 mod output;
-mod thread;
+pub mod thread;
 
 pub use crew::run;
 
