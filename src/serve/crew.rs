@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 /// How many threads wait for the right to read, the one that has it among them.
-const SPARES: usize = 16;
+const SPARES: usize = 8;
 
 /// A request needs some kilobytes of stack; decoding nests at most 8 deep.
 const STACK_SIZE: usize = 128 * 1024;
@@ -90,9 +90,7 @@ fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
 /// starter.
 fn stand_by(server: &'static Server) {
     let mut watch = server.watch();
-    // While there is something to read, one is enough.
-    let enough = if watch.reader.has_frame() { 2 } else { SPARES };
-    watch.keep_up_spares(server, enough);
+    watch.keep_up_spares(server, SPARES);
     let job = read_job(server, &mut watch.reader);
     watch.spares -= 1;
     if watch.spares == 0 {
