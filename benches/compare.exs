@@ -6,6 +6,8 @@ for file <- ~w(nif outside way measure stats json machine) do
 end
 
 defmodule Bench do
+  @moduledoc "What is compared, and how it is told."
+
   alias Bench.{Json, Machine, Measure, Nif, Outside, Stats, Way}
   alias Linx.Netlink.Port
 
@@ -18,7 +20,7 @@ defmodule Bench do
     rounds: 200,
     opens: 50,
     namespaces: [1, 3, 10, 30, 100, 300, 1000],
-    curve_rounds: 60,
+    curve_rounds: 40,
     memory: 100_000,
     starts: 50,
     idle: 5_000
@@ -33,6 +35,10 @@ defmodule Bench do
     idle: 300
   }
 
+  @doc """
+  Measures, writes the figures to the file `results`, and prints them. `built` is the folder with the
+  programs to compare with, `python` the one that has pyroute2.
+  """
   def run([built, python, results, mode]) do
     size = if mode == "quick", do: @quick, else: @full
     Nif.load!(Path.join(built, "nif.so"))
@@ -50,18 +56,20 @@ defmodule Bench do
     program = program(size, outside)
     flat!(before, outside)
 
-    results_map = %{
+    ratios = ratios(one, together, callers, namespaces)
+
+    measured = %{
       machine: Machine.describe(),
       one_caller: one,
       together: together,
       callers: callers,
       namespaces: namespaces,
       program: program,
-      ratios: ratios(one, together, callers, namespaces) |> Map.new()
+      ratios: Map.new(ratios)
     }
 
-    File.write!(results, Json.encode(results_map))
-    print(results_map, ratios(one, together, callers, namespaces))
+    File.write!(results, Json.encode(measured))
+    print(measured, ratios)
   end
 
   ## What is measured
@@ -119,6 +127,7 @@ defmodule Bench do
       {:wire_one, nanoseconds} -> {:wire_one, Stats.summary(nanoseconds)}
       {name, nanoseconds} -> {name, Stats.summary(nanoseconds, @many)}
     end)
+    |> Map.new(fn {name, summary} -> {name, Map.delete(summary, :quantiles)} end)
   end
 
   defp callers(size, netnses) do
@@ -245,7 +254,7 @@ defmodule Bench do
     )
 
     IO.puts("")
-    for {name, value} <- ratios, do: IO.puts("ratio #{name} #{Float.round(value, 2)}")
+    for {name, value} <- ratios, do: IO.puts("ratio #{name} #{Float.round(value / 1, 2)}")
   end
 
   defp heading(title, columns) do
