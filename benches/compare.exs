@@ -18,7 +18,7 @@ defmodule Bench do
 
   @full %{
     rounds: 200,
-    opens: 50,
+    opens: 100,
     namespaces: [1, 3, 10, 30, 100, 300, 1000],
     curve_rounds: 40,
     memory: 100_000,
