@@ -92,6 +92,17 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       end
     end
 
+    test "works where /proc hides the processes of others", %{machine: machine} = context do
+      Machine.run(machine, "mount -t proc -o hidepid=invisible proc /proc")
+      beam = deploy(machine, "1 ")
+      # The port program is one of those, from the moment at which it has capabilities.
+      for _time <- 1..100 do
+        assert Beam.call(beam, App, :open_anew, [context.name, :route]) == :ok
+      end
+
+      assert_looks_inside(beam, context.name, context.namespace)
+    end
+
     test "the port program ends with the BEAM", %{beam: beam} do
       assert_ends_together(beam)
     end
@@ -155,7 +166,13 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert_changes(beam, context.name)
     end
 
-    test "sudo takes no other arguments", %{machine: machine} do
+    test "refuses to work where no privileges can be gained", %{machine: machine} do
+      command = "setpriv --reuid=my_app --clear-groups --no-new-privs sh -c 'sudo -n true'"
+      assert {output, 1} = Machine.try_run(machine, command)
+      assert output =~ "no new privileges"
+    end
+
+    test "takes no other arguments", %{machine: machine} do
       [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(@page, "4 "))
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
       allowed = "--rendezvous #{name} --netns-dir /run/netns --protocol 0"

@@ -83,6 +83,11 @@ defmodule Linx.Netlink.Port.RootlessTest do
     assert Map.has_key?(App.look(nested).links, "br")
   end
 
+  test "no new privileges are needed", %{machine: machine, command: command, netns: netns} do
+    beam = Beam.start(machine, String.replace(command, "setpriv", "setpriv --no-new-privs"))
+    assert :ok = Beam.call(beam, App, :change, [netns, "br", {192, 0, 2, 1}])
+  end
+
   test "what is not the user's stays closed", %{beam: beam} do
     namespace = Namespace.create()
 

@@ -49,6 +49,14 @@ defmodule Linx.Netlink.Port.Test.App do
   @doc "Opens a socket only."
   def open(netns, protocol), do: with_socket(netns, protocol, fn _socket -> :ok end)
 
+  @doc "Starts a port program, opens a socket, and ends the port program."
+  def open_anew(netns, protocol) do
+    {:ok, server} = Port.start_link(name: nil)
+    result = with_socket(netns, protocol, [server: server], fn _socket -> :ok end)
+    :ok = GenServer.stop(server)
+    result
+  end
+
   @doc "Opens a socket that has joined groups, and keeps it under a name."
   def listen(name, netns, protocol, groups) do
     {:ok, _pid} =
@@ -88,8 +96,8 @@ defmodule Linx.Netlink.Port.Test.App do
     capabilities
   end
 
-  defp with_socket(netns, protocol, use) do
-    case Port.open(netns, protocol) do
+  defp with_socket(netns, protocol, options \\ [], use) do
+    case Port.open(netns, protocol, options) do
       {:ok, socket} ->
         result = use.(socket)
         :ok = :socket.close(socket)

@@ -14,7 +14,7 @@ defmodule Linx.Netlink.Port.Test.Beam do
   """
   def start(machine, command, config \\ []) do
     [executable | words] =
-      Machine.inside(machine, ["/bin/sh", "-c", "exec #{command} \"$@\"", "sh"])
+      Machine.inside(machine, ["/bin/sh", "-c", "cd /; exec #{command} \"$@\"", "sh"])
 
     {:ok, beam, _node} =
       :peer.start_link(%{

@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.Test.Helpers do
 
   alias Linx.Netlink.Port
 
-  @patience 10_000
+  @patience 20_000
 
   @doc "A server of the test's own, with its own port program."
   def start_server(settings \\ []) do
@@ -35,18 +35,42 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     :ok
   end
 
+  @doc "The same to one that may be gone by then. Waits until a signal that ends it has."
+  def strike(os_pid, :STOP), do: send_signal(os_pid, :STOP)
+
+  def strike(os_pid, signal) do
+    eventually("process #{os_pid} is gone", fn ->
+      # Again and again: Rust's runtime returns from the first SIGSEGV that comes from outside.
+      send_signal(os_pid, signal)
+      gone?(os_pid)
+    end)
+  end
+
+  defp send_signal(os_pid, signal) do
+    System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
+    :ok
+  end
+
+  @doc "Waits until something holds that nobody tells of."
+  def eventually(what, fun, deadline \\ System.monotonic_time(:millisecond) + @patience) do
+    cond do
+      fun.() -> :ok
+      System.monotonic_time(:millisecond) > deadline -> flunk("in vain: #{what}")
+      true -> :erlang.yield() && eventually(what, fun, deadline)
+    end
+  end
+
   @doc "Stops a process, and waits until each of its threads has been."
   def stop(os_pid) do
     signal(os_pid, :STOP)
-    await_stopped(os_pid, System.monotonic_time(:millisecond) + @patience)
+    await_stopped(os_pid)
   end
 
-  defp await_stopped(os_pid, deadline) do
-    cond do
-      os_pid |> threads() |> Enum.all?(&stopped?/1) -> :ok
-      System.monotonic_time(:millisecond) > deadline -> flunk("process #{os_pid} doesn't stop")
-      true -> :erlang.yield() && await_stopped(os_pid, deadline)
-    end
+  @doc "Waits until each of its threads has been stopped."
+  def await_stopped(os_pid) do
+    eventually("process #{os_pid} is stopped", fn ->
+      os_pid |> threads() |> Enum.all?(&stopped?/1)
+    end)
   end
 
   defp threads(os_pid), do: Path.wildcard("/proc/#{os_pid}/task/*/stat")
@@ -71,22 +95,37 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   end
 
   @doc "Waits until a process of the operating system is gone. Nothing tells; the kernel must be asked."
-  def await_gone(os_pid), do: await_gone(os_pid, System.monotonic_time(:millisecond) + @patience)
-
-  defp await_gone(os_pid, deadline) do
-    cond do
-      gone?(os_pid) -> :ok
-      System.monotonic_time(:millisecond) > deadline -> flunk("process #{os_pid} is still there")
-      true -> :erlang.yield() && await_gone(os_pid, deadline)
-    end
+  def await_gone(os_pid) do
+    eventually("process #{os_pid} is gone", fn -> gone?(os_pid) end)
   end
 
-  # One that has ended and is only waited for by its parent is gone.
-  defp gone?(os_pid) do
+  @doc "Whether it has ended. One that is only waited for by its parent has."
+  def gone?(os_pid) do
     case File.read("/proc/#{os_pid}/stat") do
       {:ok, stat} -> stat =~ ~r/\) Z/
       {:error, _reason} -> true
     end
+  end
+
+  @doc "The processes that a process has started, and those that they have."
+  def descendants(os_pid) do
+    children = for {child, ^os_pid} <- parents(), do: child
+    children ++ Enum.flat_map(children, &descendants/1)
+  end
+
+  @doc "The port programs of this BEAM's servers."
+  def port_programs do
+    for os_pid <- descendants(System.pid()),
+        {:ok, command} <- [File.read("/proc/#{os_pid}/cmdline")],
+        command =~ "--rendezvous",
+        do: os_pid
+  end
+
+  defp parents do
+    for path <- Path.wildcard("/proc/[0-9]*/status"),
+        {:ok, status} <- [File.read(path)],
+        [_line, parent] <- [Regex.run(~r/^PPid:\s*(\d+)$/m, status)],
+        do: {path |> Path.dirname() |> Path.basename(), parent}
   end
 
   @doc "Runs a function in a process of its own, and tells how it ended."
@@ -95,17 +134,22 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     spawn_monitor(fn -> send(test, {:result, self(), fun.()}) end)
   end
 
+  @doc "What callers have to tell, all of whom end well."
+  def results(callers) do
+    for {pid, monitor} <- callers do
+      assert_receive {:result, ^pid, result}, @patience
+      assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, @patience
+      result
+    end
+  end
+
   @doc """
   Waits until a server has so many requests in flight. Asking it is what gives it time to get there.
   """
-  def await_in_flight(server, count, deadline \\ System.monotonic_time(:millisecond) + @patience) do
-    in_flight = map_size(:sys.get_state(server).requests.table)
-
-    cond do
-      in_flight == count -> :ok
-      System.monotonic_time(:millisecond) > deadline -> flunk("#{in_flight} are in flight")
-      true -> await_in_flight(server, count, deadline)
-    end
+  def await_in_flight(server, count) do
+    eventually("#{count} requests are in flight", fn ->
+      map_size(:sys.get_state(server).requests.table) == count
+    end)
   end
 
   @doc "How long a function takes, in milliseconds, and what it returns."

@@ -7,19 +7,46 @@ defmodule Linx.Netlink.Port.Test.Namespace do
   import ExUnit.Assertions
   import ExUnit.Callbacks, only: [on_exit: 1]
 
-  alias Linx.Netlink.Port.Test.Rtnetlink
+  alias Linx.Netlink.Port.Test.{Helpers, Rtnetlink}
 
   defstruct [:name, :path, :bridge]
 
   @doc "Makes a namespace with one bridge in it, both named like nothing else. Removed with the test."
   def create do
+    namespace = add()
+    on_exit(fn -> remove(namespace) end)
+    namespace
+  end
+
+  @doc "The same for whoever removes it himself."
+  def add do
     number = System.unique_integer([:positive])
-    name = "lnp-#{System.pid()}-#{number}"
-    bridge = "br#{number}"
-    ip(["netns", "add", name])
-    on_exit(fn -> remove(name) end)
-    ip(["-n", name, "link", "add", bridge, "type", "bridge"])
-    %__MODULE__{name: name, path: "/run/netns/#{name}", bridge: bridge}
+    namespace = %__MODULE__{name: "lnp-#{System.pid()}-#{number}", bridge: "br#{number}"}
+    ip(["netns", "add", namespace.name])
+    ip(["-n", namespace.name, "link", "add", namespace.bridge, "type", "bridge"])
+    %{namespace | path: "/run/netns/#{namespace.name}"}
+  end
+
+  @doc "Removes one. It is no error if it is gone already."
+  def remove(namespace) do
+    System.cmd("ip", ["netns", "del", namespace.name], stderr_to_stdout: true)
+  end
+
+  @doc """
+  Ties an interface of the BEAM's namespace to the namespace, and returns its name: it is there for as
+  long as anything keeps the namespace alive.
+  """
+  def tie(namespace) do
+    name = "v#{System.pid()}x#{rem(System.unique_integer([:positive]), 1000)}"
+    ip(["link", "add", name, "type", "veth", "peer", "name", "tie0", "netns", namespace.name])
+    name
+  end
+
+  @doc "Waits until a namespace is gone that was tied to, which the kernel does in its own time."
+  def await_gone(tie) do
+    Helpers.eventually("the namespace is gone", fn ->
+      not File.exists?("/sys/class/net/#{tie}")
+    end)
   end
 
   @doc "Fails unless the socket is in the namespace."
@@ -51,6 +78,4 @@ defmodule Linx.Netlink.Port.Test.Namespace do
     assert status == 0, "ip #{Enum.join(args, " ")}: #{output}"
     output
   end
-
-  defp remove(name), do: System.cmd("ip", ["netns", "del", name], stderr_to_stdout: true)
 end

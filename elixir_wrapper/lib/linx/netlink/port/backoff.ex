@@ -2,9 +2,10 @@ defmodule Linx.Netlink.Port.Backoff do
   @moduledoc """
   How soon a port program that failed is started again.
 
-  After the first failure at once; if the next one fails too, later and later, up to a second. An
-  answered request is what tells a good one, and forgets the failures. In between calls fail at once,
-  with the error of the last failure.
+  A good one may die at any moment, its successors too: the first few failures in a row are forgiven,
+  and calls wait for the next start. After that it is started later and later, up to a second, and in
+  between calls fail at once, with the error of the last failure. An answered request is what tells a
+  good one, and forgets the failures.
   """
 
   defstruct failures: 0, until: nil, code: nil
@@ -15,6 +16,8 @@ defmodule Linx.Netlink.Port.Backoff do
           code: pos_integer() | nil
         }
 
+  # In a row.
+  @forgiven 3
   @first_delay 50
   @longest_delay 1_000
 
@@ -22,13 +25,14 @@ defmodule Linx.Netlink.Port.Backoff do
   Notes a failure at a time, in milliseconds.
 
       iex> alias Linx.Netlink.Port.Backoff
-      iex> once = Backoff.failed(%Backoff{}, 0, 32)
-      iex> Backoff.check(once, 0)
-      :ok
-      iex> twice = Backoff.failed(once, 0, 32)
-      iex> {Backoff.check(twice, 49), Backoff.check(twice, 50)}
-      {{:error, 32}, :ok}
-      iex> often = Enum.reduce(1..100, twice, fn _, backoff -> Backoff.failed(backoff, 0, 32) end)
+      iex> failed = fn backoff, times -> Enum.reduce(1..times, backoff, fn _, b -> Backoff.failed(b, 0, 32) end) end
+      iex> forgiven = failed.(%Backoff{}, 3)
+      iex> {Backoff.forgiven?(forgiven), Backoff.check(forgiven, 0)}
+      {true, :ok}
+      iex> once_more = failed.(forgiven, 1)
+      iex> {Backoff.forgiven?(once_more), Backoff.check(once_more, 49), Backoff.check(once_more, 50)}
+      {false, {:error, 32}, :ok}
+      iex> often = failed.(forgiven, 100)
       iex> {Backoff.check(often, 999), Backoff.check(often, 1_000)}
       {{:error, 32}, :ok}
   """
@@ -44,10 +48,14 @@ defmodule Linx.Netlink.Port.Backoff do
     if until == nil or now >= until, do: :ok, else: {:error, code}
   end
 
-  defp delay(1), do: 0
+  @doc "Whether it is started again at once, so that calls may wait for it."
+  @spec forgiven?(t()) :: boolean()
+  def forgiven?(%__MODULE__{failures: failures}), do: failures <= @forgiven
+
+  defp delay(failures) when failures <= @forgiven, do: 0
 
   # Bounded before it is shifted: the failures of a week would make a number of megabytes.
   defp delay(failures) do
-    min(Bitwise.bsl(@first_delay, min(failures - 2, 16)), @longest_delay)
+    min(Bitwise.bsl(@first_delay, min(failures - @forgiven - 1, 16)), @longest_delay)
   end
 end

@@ -5,12 +5,12 @@ defmodule Linx.Netlink.Port.Program do
   Nothing here waits. `start/2` returns at once, and what happens then comes to the calling process
   as messages; `handle/2` turns each into events:
 
-    * `{:up, hello}`: it has said hello, and takes requests;
+    * `{:up, hello}`: it has said hello, and takes requests; to be followed by `listen/1`;
     * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
       descriptors of those that find no room in the BEAM's table, so there may be too few;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
     * `{:strange, text, descriptors}`: something that was not understood, and is dropped;
-    * `:ending`: it has closed its pair, and will be down in a moment;
+    * `{:ending, errno, words}`: it has closed what it is talked to by, and will be down in a moment;
     * `{:down, errno, text}`: it is of no use any more. It is always the last event, and to be
       followed by `stop/1`.
   """
@@ -18,12 +18,13 @@ defmodule Linx.Netlink.Port.Program do
   alias Linx.Netlink.Port.{Executable, Errno, Pair, Rendezvous, Wire}
   alias Linx.Netlink.Port.Process, as: OSProcess
 
-  @enforce_keys [:executable, :port, :process, :rendezvous]
-  defstruct [:executable, :port, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
+  @enforce_keys [:executable, :port, :os_pid, :process, :rendezvous]
+  defstruct [:executable, :port, :os_pid, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
 
   @type t() :: %__MODULE__{
           executable: Executable.t(),
           port: port(),
+          os_pid: pos_integer() | nil,
           process: OSProcess.t() | nil,
           rendezvous: Rendezvous.t() | nil,
           pair: :socket.socket() | nil,
@@ -37,7 +38,7 @@ defmodule Linx.Netlink.Port.Program do
           | {:reply, Wire.id(), term(), [non_neg_integer()]}
           | {:discard, [non_neg_integer()]}
           | {:strange, String.t(), [non_neg_integer()]}
-          | :ending
+          | {:ending, pos_integer(), String.t()}
           | {:down, pos_integer(), String.t()}
 
   @epipe 32
@@ -52,10 +53,13 @@ defmodule Linx.Netlink.Port.Program do
   def start(%Executable{path: path} = executable) do
     with {:ok, rendezvous} <- Rendezvous.open(),
          {:ok, port} <- open_port(executable, rendezvous) do
+      os_pid = os_pid(port)
+
       program = %__MODULE__{
         executable: executable,
         port: port,
-        process: port |> os_pid() |> OSProcess.identify(),
+        os_pid: os_pid,
+        process: OSProcess.identify(os_pid),
         rendezvous: rendezvous
       }
 
@@ -66,6 +70,18 @@ defmodule Linx.Netlink.Port.Program do
       {:error, code} ->
         {:error, code, "the port program #{path} can't be started: #{Errno.describe(code)}"}
     end
+  end
+
+  @doc """
+  Begins to listen to its pair, and ends the rendezvous.
+
+  Only now: closing a socket gives others their turn, who may kill the server. By then the descriptor
+  of the pair must have been passed on.
+  """
+  @spec listen(t()) :: {t(), [event()]}
+  def listen(%__MODULE__{pair: pair, rendezvous: rendezvous} = program) do
+    Rendezvous.close(rendezvous)
+    {%{program | rendezvous: nil}, receive_replies(pair, [])}
   end
 
   @doc """
@@ -115,7 +131,7 @@ defmodule Linx.Netlink.Port.Program do
   def rest(%__MODULE__{pair: nil}), do: []
 
   def rest(%__MODULE__{pair: pair}) do
-    pair |> receive_replies([]) |> List.delete(:ending)
+    pair |> receive_replies([]) |> Enum.reject(&match?({:ending, _code, _words}, &1))
   end
 
   @doc """
@@ -162,11 +178,13 @@ defmodule Linx.Netlink.Port.Program do
     end
   end
 
-  defp guest(%__MODULE__{executable: executable, process: process}) do
+  # Not the process as identified: one with capabilities can't be looked at where /proc hides the
+  # processes of others (hidepid).
+  defp guest(%__MODULE__{executable: executable, os_pid: os_pid}) do
     cond do
       Executable.launched?(executable) -> :launched
-      process -> {:pid, process.pid}
-      # It ended before it could be looked at.
+      os_pid -> {:pid, os_pid}
+      # It has ended already.
       true -> {:pid, 0}
     end
   end
@@ -189,7 +207,7 @@ defmodule Linx.Netlink.Port.Program do
     case Rendezvous.receive_hello(program.rendezvous) do
       {:ok, bytes, fds, truncated?} -> greet(program, Wire.decode(bytes), fds, truncated?)
       :wait -> {program, []}
-      :closed -> down(program, @eproto, "closed the rendezvous without a hello")
+      :closed -> {program, [{:ending, @eproto, "closed the rendezvous without a hello"}]}
       {:error, reason} -> down(program, Errno.to_code(reason), "lost the rendezvous")
     end
   end
@@ -197,9 +215,7 @@ defmodule Linx.Netlink.Port.Program do
   defp greet(program, {:hello, %{protocol: 1} = hello}, [fd], false) do
     case Pair.adopt(fd) do
       {:ok, pair} ->
-        Rendezvous.close(program.rendezvous)
-        program = %{program | rendezvous: nil, pair: pair, hello: hello}
-        {program, [{:discard, [fd]}, {:up, hello} | receive_replies(pair, [])]}
+        {%{program | pair: pair, hello: hello}, [{:discard, [fd]}, {:up, hello}]}
 
       {:error, reason} ->
         text = unreachable(program, "its pair is no socket: #{inspect(reason)}")
@@ -250,7 +266,7 @@ defmodule Linx.Netlink.Port.Program do
         Enum.reverse(events)
 
       _closed_or_broken ->
-        Enum.reverse(events, [:ending])
+        Enum.reverse(events, [{:ending, @epipe, "closed its end of the pair; it is replaced"}])
     end
   end
 

@@ -39,7 +39,7 @@ defmodule Linx.Netlink.Port.Server do
 
   # How long the answer to a probe may take.
   @probe_timeout 1_000
-  # How long a port program that has closed its pair may take to be gone.
+  # How long a port program that has closed what it is talked to by may take to be gone.
   @end_timeout 1_000
   # How much may not be understood before it counts as a failure.
   @most_strange 16
@@ -218,7 +218,7 @@ defmodule Linx.Netlink.Port.Server do
 
     cond do
       was_up? -> state |> resend(code) |> restart()
-      code == @epipe and backoff.failures == 1 -> restart(state)
+      code == @epipe and Backoff.forgiven?(backoff) -> restart(state)
       true -> fail_all(state, code)
     end
   end
@@ -311,8 +311,9 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp event(state, {:up, hello}) do
+    {program, events} = Program.listen(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
-    %{state | start_deadline: nil}
+    events(%{state | program: program, start_deadline: nil}, events)
   end
 
   defp event(state, {:discard, fds}) do
@@ -326,8 +327,8 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # The exit status is on its way, and it tells more.
-  defp event(state, :ending) do
-    ending(state, now() + @end_timeout, @epipe, "closed its end of the pair; it is replaced")
+  defp event(state, {:ending, code, text}) do
+    ending(state, now() + @end_timeout, code, text)
   end
 
   # It may not have ended: it may be something else that prints, or be stopped.

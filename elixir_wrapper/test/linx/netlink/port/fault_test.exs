@@ -30,14 +30,6 @@ defmodule Linx.Netlink.Port.FaultTest do
     end
   end
 
-  defp results(callers) do
-    for {pid, monitor} <- callers do
-      assert_receive {:result, ^pid, result}, @patience
-      assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, @patience
-      result
-    end
-  end
-
   describe "when the port program is killed" do
     test "the next call starts another, and sockets opened before stay usable", context do
       server = start_server()
@@ -64,80 +56,6 @@ defmodule Linx.Netlink.Port.FaultTest do
       signal(os_pid, :KILL)
       assert Enum.all?(results(callers), &(&1 == :ok))
       assert os_pid(server) != os_pid
-    end
-
-    test "while 64 callers open sockets as fast as they can, every call has an answer in time",
-         context do
-      server = start_server(timeout: 2_000)
-      _os_pid = os_pid(server)
-      test = self()
-
-      callers =
-        for _number <- 1..64 do
-          spawn_caller(fn -> open_until_told(server, context.namespace, test, 0, 0) end)
-        end
-
-      for signal <- Enum.flat_map(1..10, fn _round -> [:KILL, :SEGV, :KILL] end) do
-        # Some have been served since the last one.
-        for _number <- 1..64, do: assert_receive(:opened, @patience)
-        flush_opened()
-        with %{program: %{process: %{pid: pid}}} <- :sys.get_state(server), do: hit(pid, signal)
-      end
-
-      for {pid, _monitor} <- callers, do: send(pid, :enough)
-      results = results(callers)
-      flush_opened()
-      assert Enum.all?(results, fn {slowest, _count} -> slowest < 2_500 end)
-      assert Enum.all?(results, fn {_slowest, count} -> count > 0 end)
-      server |> open_in_the_end(context.namespace) |> Namespace.assert_inside(context.namespace)
-      Descriptors.settle(server)
-    end
-
-    # It may have been killed so early that it is given some time first.
-    defp open_in_the_end(
-           server,
-           namespace,
-           deadline \\ System.monotonic_time(:millisecond) + 2_500
-         ) do
-      case Port.open(namespace.path, :route, server: server) do
-        {:ok, socket} ->
-          socket
-
-        {:error, error} ->
-          if System.monotonic_time(:millisecond) > deadline, do: raise(error)
-          open_in_the_end(server, namespace, deadline)
-      end
-    end
-
-    defp open_until_told(server, namespace, test, slowest, count) do
-      receive do
-        :enough -> {slowest, count}
-      after
-        0 ->
-          {time, result} = timed(fn -> Port.open(namespace.path, :route, server: server) end)
-          count = count + opened(result, test)
-          open_until_told(server, namespace, test, max(slowest, time), count)
-      end
-    end
-
-    defp opened({:ok, socket}, test) do
-      :ok = :socket.close(socket)
-      send(test, :opened)
-      1
-    end
-
-    defp opened({:error, %Error{stage: :port}}, _test), do: 0
-
-    # It may have been gone already.
-    defp hit(os_pid, signal),
-      do: System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
-
-    defp flush_opened do
-      receive do
-        :opened -> flush_opened()
-      after
-        0 -> :ok
-      end
     end
   end
 
@@ -231,11 +149,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       callers = start_callers(32, server, context.namespace)
       await_in_flight(server, 32)
 
-      for {pid, monitor} <- callers do
-        Process.exit(pid, :kill)
-        assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, @patience
-      end
-
+      kill_all(callers)
       signal(os_pid, :CONT)
       await_in_flight(server, 0)
       Descriptors.settle(server)
@@ -269,9 +183,84 @@ defmodule Linx.Netlink.Port.FaultTest do
       Descriptors.await(os_pid, there)
     end
 
+    test "before its request was sent, nothing is opened for it", context do
+      fifo = Path.join(Fixture.directory(), "go")
+      {_output, 0} = System.cmd("mkfifo", [fifo])
+      path = Fixture.script("read go < #{fifo}\nexec #{Port.Executable.default()} \"$@\"\n")
+      server = start_server(executable: path)
+      callers = start_callers(8, server, context.namespace)
+      await_in_flight(server, 8)
+      kill_all(callers)
+      File.write!(fifo, "go\n")
+      assert %{program: %{requests: %{ok: 0, error: 0}}} = info(server)
+    end
+
+    test "with its descriptor on its way, that is closed", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      stop(os_pid)
+      callers = start_callers(8, server, context.namespace)
+      await_in_flight(server, 8)
+      # They don't get to say that they have it.
+      for {pid, _monitor} <- callers, do: true = :erlang.suspend_process(pid)
+      signal(os_pid, :CONT)
+      await_in_flight(server, 0)
+      assert Descriptors.settle(server) == 8
+      kill_all(callers)
+      eventually("nothing is watched", fn -> Descriptors.settle(server) == 0 end)
+    end
+
+    defp kill_all(callers) do
+      for {pid, monitor} <- callers do
+        Process.exit(pid, :kill)
+        assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, @patience
+      end
+    end
+
+    defp info(server) do
+      {:ok, info} = Port.info(server)
+      info
+    end
+
     defp open(server, namespace) do
       Port.open(namespace.path, :route, server: server)
       open(server, namespace)
+    end
+  end
+
+  describe "when a deadline passes" do
+    test "at any moment, 10,000 times, nothing is left", context do
+      server = start_server()
+      os_pid = os_pid(server)
+      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+
+      callers =
+        for _number <- 1..100, do: spawn_caller(fn -> hurry(server, context.namespace) end)
+
+      outcomes =
+        callers |> results() |> Enum.reduce(&Map.merge(&1, &2, fn _key, a, b -> a + b end))
+
+      # Some were quick enough, and some not.
+      assert %{ok: ok, etimedout: late} = outcomes
+      assert ok + late == 10_000
+      await_in_flight(server, 0)
+      assert os_pid(server) == os_pid
+      Descriptors.settle(server)
+      Descriptors.await(here)
+      Descriptors.await(os_pid, there)
+    end
+
+    defp hurry(server, namespace) do
+      Enum.frequencies(
+        for number <- 1..100 do
+          options = [server: server, timeout: 1 + rem(number, 8)]
+
+          case Port.open(namespace.path, :route, options) do
+            {:ok, socket} -> :socket.close(socket)
+            {:error, %Error{stage: :port, errno: errno}} -> errno
+          end
+        end
+      )
     end
   end
 
@@ -313,5 +302,21 @@ defmodule Linx.Netlink.Port.FaultTest do
     signal(os_pid, :CONT)
     assert Enum.all?(results(callers), &(&1 in [:ok, {:error, :eagain}]))
     assert [:ok] = 1 |> start_callers(server, context.namespace) |> results()
+  end
+
+  test "the ordinary is not worth a line in the log", context do
+    log =
+      capture_log(fn ->
+        server = start_server()
+        {:ok, _socket} = Port.open(context.namespace.path, :route, server: server)
+        {:error, _none} = Port.open("/there/is/none", :route, server: server)
+        {:error, _no_namespace} = Port.open("/etc/passwd", :route, server: server)
+        {:error, _unknown} = Port.open(context.namespace.path, 99, server: server)
+        {:ok, _results} = Port.open_many([{context.namespace.path, :route}], server: server)
+        {:ok, _info} = Port.info(server)
+        :ok = stop_supervised(server)
+      end)
+
+    assert log == ""
   end
 end

@@ -1,0 +1,120 @@
+defmodule Linx.Netlink.Port.HangingTest do
+  @moduledoc "Namespace files that hang, as those of a dead file server do."
+
+  use Linx.Netlink.Port.Test.Case
+
+  import ExUnit.CaptureLog
+
+  alias Linx.Netlink.Port
+  alias Linx.Netlink.Port.Error
+
+  @timeout 60_000
+
+  setup do
+    %{namespace: Namespace.create(), hanging: Hanging.mount(Fixture.directory())}
+  end
+
+  defp hang(count, server, hanging) do
+    callers =
+      for number <- 1..count do
+        path = Hanging.path(hanging, number)
+        spawn_caller(fn -> Port.open(path, :route, server: server, timeout: @timeout) end)
+      end
+
+    await_in_flight(server, count)
+    Hanging.await_threads(os_pid(server), count)
+    callers
+  end
+
+  defp info(server) do
+    {:ok, info} = Port.info(server)
+    info
+  end
+
+  test "200 requests stuck hold up nobody else, and are answered when it lets them go", context do
+    server = start_server()
+    callers = hang(200, server, context.hanging)
+    {here, there} = {Descriptors.count(), Descriptors.count(os_pid(server))}
+
+    for _number <- 1..1_000 do
+      {time, {:ok, socket}} =
+        timed(fn -> Port.open(context.namespace.path, :route, server: server) end)
+
+      assert time < 1_000
+      :ok = :socket.close(socket)
+    end
+
+    {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+    Namespace.assert_inside(socket, context.namespace)
+    :ok = :socket.close(socket)
+    Descriptors.settle(server)
+    Descriptors.await(here)
+    Descriptors.await(os_pid(server), there)
+
+    assert %{program: %{requests: %{in_flight: 200}}, server: %{starts: 1}} = info(server)
+    Hanging.release(context.hanging)
+
+    for result <- results(callers) do
+      assert {:error, %Error{stage: :open, errno: errno}} = result
+      # Those that came late to the lookup find the mount dead, or gone.
+      assert errno in [:econnaborted, :enotconn, :enoent]
+    end
+
+    assert %{program: %{requests: %{in_flight: 0}}, server: %{starts: 1}} = info(server)
+  end
+
+  test "a request that is stuck times out, and the port program is not blamed for it", context do
+    server = start_server()
+    os_pid = os_pid(server)
+    stuck = [server: server, timeout: 100]
+
+    log =
+      capture_log(fn ->
+        for _number <- 1..3 do
+          path = Hanging.path(context.hanging)
+          {time, result} = timed(fn -> Port.open(path, :route, stuck) end)
+          assert {:error, %Error{stage: :port, errno: :etimedout}} = result
+          assert time in 99..1_500
+          # The port program has been asked whether it is still there, which comes before this.
+          assert %{program: %{os_pid: ^os_pid}} = info(server)
+          assert :sys.get_state(server).probe == nil
+        end
+      end)
+
+    assert log == ""
+    assert %{server: %{starts: 1}} = info(server)
+  end
+
+  test "above the limit, requests are refused at once with EAGAIN", context do
+    server = start_server()
+    limit = info(server).program.max_in_flight
+    callers = hang(limit, server, context.hanging)
+
+    for _number <- 1..100 do
+      {time, result} =
+        timed(fn ->
+          Port.open(context.namespace.path, :route, server: server, timeout: @timeout)
+        end)
+
+      assert {:error, %Error{stage: :thread, errno: :eagain}} = result
+      assert time < 1_000
+    end
+
+    Hanging.release(context.hanging)
+    results(callers)
+    {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+    Namespace.assert_inside(socket, context.namespace)
+  end
+
+  test "a port program that is killed while requests are stuck is replaced", context do
+    server = start_server()
+    callers = hang(20, server, context.hanging)
+    server |> os_pid() |> strike(:KILL)
+    # They have been sent once more, to the next one.
+    Hanging.await_threads(os_pid(server), 20)
+    {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+    Namespace.assert_inside(socket, context.namespace)
+    Hanging.release(context.hanging)
+    assert Enum.all?(results(callers), &match?({:error, %Error{stage: :open}}, &1))
+  end
+end
