@@ -6,6 +6,8 @@ defmodule Linx.Netlink.Port.Process do
   started it is unique.
   """
 
+  @retry_delay 100
+
   @enforce_keys [:pid, :started]
   defstruct @enforce_keys
 
@@ -18,7 +20,7 @@ defmodule Linx.Netlink.Port.Process do
   def identify(pid) do
     case started(pid) do
       {:ok, started} -> %__MODULE__{pid: pid, started: started}
-      :error -> nil
+      _unknown -> nil
     end
   end
 
@@ -34,9 +36,25 @@ defmodule Linx.Netlink.Port.Process do
     :ok
   end
 
-  defp kill_now(%__MODULE__{pid: pid} = process) do
-    if identify(pid) == process do
-      System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+  # Reading /proc and starting a shell take descriptors, and the BEAM may have none left just now.
+  defp kill_now(%__MODULE__{pid: pid, started: started} = process) do
+    case started(pid) do
+      {:ok, ^started} -> kill_or_retry(process)
+      {:error, reason} when reason in [:emfile, :enfile] -> retry(process)
+      _gone -> :ok
+    end
+  end
+
+  defp kill_or_retry(%__MODULE__{pid: pid} = process) do
+    System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+  rescue
+    _error in ErlangError -> retry(process)
+  end
+
+  defp retry(process) do
+    receive do
+    after
+      @retry_delay -> kill_now(process)
     end
   end
 
@@ -48,7 +66,8 @@ defmodule Linx.Netlink.Port.Process do
          {:ok, started} <- fields |> String.split(" ") |> Enum.fetch(19) do
       {:ok, started}
     else
-      _gone -> :error
+      {:error, reason} -> {:error, reason}
+      _no_stat -> :error
     end
   end
 end
