@@ -6,29 +6,39 @@ defmodule Demo do
   alias Linx.Netlink.Port
   alias Linx.Netlink.Port.Test.Rtnetlink
 
-  def run do
+  def run([directory]) do
     {:ok, info} = Port.info()
     %{os_pid: os_pid, version: version, capabilities: capabilities} = info.program
 
     IO.puts("""
 
     The BEAM is process #{System.pid()}. The port program #{version} is process #{os_pid}, and holds
-    #{Enum.map_join(capabilities, ", ", &"CAP_#{String.upcase(to_string(&1))}")}.
+    #{describe(capabilities)}.
     """)
 
-    Enum.each([:host, {:name, "red"}, {:name, "blue"}], &show/1)
+    [red, blue, green] = for name <- ~w(red blue green), do: Path.join(directory, name)
+    Enum.each([:host, red, blue], &show/1)
 
-    {:ok, socket} = Port.open({:name, "blue"}, :route)
-    IO.puts("Over a socket in blue: a bridge br0 is created, and gets the address 198.51.100.1.\n")
+    {:ok, socket} = Port.open(blue, :route)
+
+    IO.puts(
+      "Over a socket in blue: a bridge br0 is created, and gets the address 198.51.100.1.\n"
+    )
+
     :ok = Rtnetlink.create_bridge(socket, "br0")
     :ok = Rtnetlink.add_address(socket, Rtnetlink.links(socket)["br0"], {198, 51, 100, 1})
     :socket.close(socket)
 
-    show({:name, "blue"})
+    show(blue)
 
-    {:error, error} = Port.open({:name, "green"}, :route)
+    {:error, error} = Port.open(green, :route)
     IO.puts("And where there is no namespace:\n\n  #{Exception.message(error)}\n")
   end
+
+  defp describe([]), do: "no capability"
+
+  defp describe(capabilities),
+    do: Enum.map_join(capabilities, ", ", &"CAP_#{String.upcase(to_string(&1))}")
 
   defp show(netns) do
     {:ok, socket} = Port.open(netns, :route)
@@ -47,4 +57,4 @@ defmodule Demo do
   end
 end
 
-Demo.run()
+Demo.run(System.argv())

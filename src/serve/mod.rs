@@ -2,15 +2,16 @@
 //!
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for the right to read. One of them
-//! reads a frame, passes the right on, serves and ends; the main thread, which never enters a
-//! namespace, keeps up the number of spares. So the thread that wakes is the one that serves. One more
-//! thread does nothing but wait for the client's end.
+//! reads a frame, passes the right on, serves and ends; the next one starts a new spare before it
+//! reads. So the thread that wakes is the one that serves, and threads are started while the client
+//! has nothing to wait for. One more thread does nothing but wait for the client's end.
 
 mod admission;
 mod crew;
 mod input;
 mod job;
 mod output;
+pub mod thread;
 
 pub use crew::run;
 
@@ -20,11 +21,11 @@ use crate::netlink::Protocols;
 use crate::netns::Finder;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
-use input::FrameReader;
+use crew::Watch;
 use output::Output;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::thread::{self, Thread};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 use std::time::Instant;
 
 /// What clients may ask for.
@@ -47,14 +48,13 @@ pub struct Server {
     report: Report,
     started: Instant,
     /// Held by the thread whose turn it is to read.
-    reader: Mutex<FrameReader>,
+    watch: Mutex<Watch>,
     output: Output,
     userns: bool,
     /// Sockets that were asked of a child in another user namespace.
     through_userns: AtomicU64,
     admission: Admission,
-    spares: AtomicUsize,
-    /// Starts more of them when it is unparked.
+    /// Unparked when the last spare has found a job.
     main: Thread,
     ok: AtomicU64,
     error: AtomicU64,
@@ -70,16 +70,20 @@ impl Server {
             protocols: policy.protocols,
             report,
             started: Instant::now(),
-            reader: Mutex::new(FrameReader::new()),
+            watch: Mutex::new(Watch::new()),
             output: Output::new(),
             userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
-            spares: AtomicUsize::new(0),
-            main: thread::current(),
+            main: std::thread::current(),
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
         }
+    }
+
+    /// The right to read, as soon as it is the calling thread's turn.
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the program says of itself.

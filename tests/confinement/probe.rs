@@ -4,12 +4,13 @@
 //! in its environment.
 
 use linx_netlink_port::confine::{end_on_panic, restrict_system_calls};
+use linx_netlink_port::serve::thread;
 use nix::libc;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-use std::{env, hint, thread};
+use std::{env, hint};
 
 const VARIABLE: &str = "LINX_PORT_PROBE";
 
@@ -101,10 +102,18 @@ fn run() {
     match words[0] {
         "call" | "call-without-userns" => make_call(&words[1..]),
         "panic" => panic!("a panic under the filter"),
-        "panic-in-a-thread" => drop(thread::spawn(|| panic!("a panic in a thread")).join()),
-        "overflow" => drop(thread::spawn(|| overflow(0)).join()),
+        "panic-in-a-thread" => in_a_thread(|| panic!("a panic in a thread")),
+        "overflow" => in_a_thread(|| assert_eq!(overflow(0), 0)),
         "abort" => std::process::abort(),
         other => panic!("no task: {other}"),
+    }
+}
+
+/// Does what is the end of the process, in a thread as those that serve.
+fn in_a_thread(work: fn()) {
+    thread::start(128 * 1024, work).expect("a thread");
+    loop {
+        std::thread::park();
     }
 }
 

@@ -163,7 +163,7 @@ fn the_other_numbers_of_the_architecture_kill() {
 fn trouble_ends_the_process() {
     assert_eq!(probe("panic"), Outcome::Ended(101));
     assert_eq!(probe("panic-in-a-thread"), Outcome::Ended(101));
-    // These end with a signal to the process itself, which no rule allows.
+    // It ends with a signal to the process itself, which no rule allows.
     assert_eq!(probe("abort"), Outcome::Killed);
-    assert_eq!(probe("overflow"), Outcome::Killed);
+    assert_eq!(probe("overflow"), Outcome::Died(libc::SIGSEGV));
 }

@@ -59,8 +59,9 @@ fn a_pair_that_is_not_read_holds_a_bounded_number_of_threads() {
     let namespace = Namespace::new();
     let mut program = Program::start();
     let rest = program.rest();
+    // No more than stdin can hold.
     let mut missing: BTreeSet<u64> =
-        (0..2000).map(|_| program.send(&open(&namespace.path()))).collect();
+        (0..1000).map(|_| program.send(&open(&namespace.path()))).collect();
     let last = program.send(&info());
     let refused = error("thread", Errno::EAGAIN);
     // Once this is answered, all that are refused have been.
@@ -75,7 +76,7 @@ fn a_pair_that_is_not_read_holds_a_bounded_number_of_threads() {
     let watch = program.watch();
     eventually("the pair is full", || watch.threads_in(POLL) > 1);
     is_bounded(&program);
-    eprintln!("{} of 2000 requests were served", missing.len());
+    eprintln!("{} of 1000 requests were served", missing.len());
     while !missing.is_empty() {
         let answer = program.receive();
         assert!(missing.remove(&answer.id), "another reply to {}", answer.id);

@@ -1,52 +1,50 @@
 defmodule Linx.Netlink.Port.Test.Beam do
-  @moduledoc "Another BEAM with a port program, to be killed."
+  @moduledoc """
+  Another BEAM, with other privileges. It is talked to over its standard input and output, and ends when
+  they do.
+  """
 
-  import ExUnit.Assertions
-  import Linx.Netlink.Port.Test.Helpers
+  alias Linx.Netlink.Port.Test.Machine
 
-  alias Linx.Netlink.Port.Test.{Fixture, Hanging}
-
-  @enforce_keys [:port, :os_pid, :program, :directory]
-  defstruct @enforce_keys
-
-  @fixture Path.expand("../fixtures/orphan.exs", __DIR__)
-  @patience 60_000
+  @patience 30_000
 
   @doc """
-  Starts one that opens a socket in a namespace, and waits for files that hang. It puts its own files, if
-  it has any, into a directory.
+  Starts it on a machine, with a command for a shell there, and the application in it with this
+  configuration. It lives as long as the calling process.
   """
-  def start(namespace, hanging, directory) do
-    ebin = Application.app_dir(:linx_netlink_port, "ebin")
+  def start(machine, command, config \\ []) do
+    [executable | words] =
+      Machine.inside(machine, ["/bin/sh", "-c", "cd /; exec #{command} \"$@\"", "sh"])
 
-    port =
-      Port.open({:spawn_executable, System.find_executable("elixir")}, [
-        :binary,
-        :exit_status,
-        line: 1_000,
-        env: [{'TMPDIR', to_charlist(directory)}],
-        args: ["-pa", ebin, @fixture, namespace.path | hanging]
-      ])
+    {:ok, beam, _node} =
+      :peer.start_link(%{
+        connection: :standard_io,
+        exec: {String.to_charlist(System.find_executable(executable)), charlists(words)},
+        wait_boot: @patience
+      })
 
-    assert_receive {^port, {:data, {:eol, line}}}, @patience
-    [os_pid, program] = String.split(line)
-    Hanging.await_threads(program, length(hanging))
-    %__MODULE__{port: port, os_pid: os_pid, program: program, directory: directory}
+    :ok = call(beam, Application, :put_all_env, [[{:logger, level: :none} | config]])
+    {:ok, _applications} = call(beam, Application, :ensure_all_started, [:linx_netlink_port])
+    beam
   end
 
-  @doc "Kills it. Returns how many microseconds its port program outlives it; nothing else does."
-  def kill(%__MODULE__{port: port, os_pid: os_pid, program: program} = beam) do
-    descendants = descendants(os_pid)
-    assert program in descendants
-    start = System.monotonic_time(:microsecond)
-    signal(os_pid, :KILL)
-    await_gone(program)
-    time = System.monotonic_time(:microsecond) - start
+  @doc "Calls a function there."
+  def call(beam, module, function, arguments),
+    do: :peer.call(beam, module, function, arguments, @patience)
 
-    assert_receive {^port, {:exit_status, 137}}, @patience
-    Enum.each(descendants, &await_gone/1)
-    assert File.ls!(beam.directory) == []
-    assert Enum.filter(Fixture.temporary(), &(&1 =~ ~r/#{os_pid}|#{program}/)) == []
-    time
+  @doc "Ends it from outside, without a chance for it to do anything about it."
+  def kill(beam) do
+    Process.unlink(beam)
+    monitor = Process.monitor(beam)
+    os_pid = call(beam, System, :pid, [])
+    {_output, 0} = System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"])
+
+    receive do
+      {:DOWN, ^monitor, :process, ^beam, _reason} -> :ok
+    after
+      @patience -> raise "the BEAM #{os_pid} is still there"
+    end
   end
+
+  defp charlists(words), do: Enum.map(words, &String.to_charlist/1)
 end

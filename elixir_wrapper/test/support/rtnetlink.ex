@@ -90,8 +90,7 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
   end
 
   defp messages(<<length::native-32, type::native-16, _::80, rest::binary>>) do
-    size = length - 16
-    <<body::binary-size(size), rest::binary>> = rest
+    {body, rest} = :erlang.split_binary(rest, length - 16)
     [{type, body} | rest |> skip(padding(length)) |> messages()]
   end
 
@@ -103,8 +102,7 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
   end
 
   defp attribute(<<length::native-16, type::native-16, rest::binary>>, wanted) do
-    size = length - 4
-    <<value::binary-size(size), rest::binary>> = rest
+    {value, rest} = :erlang.split_binary(rest, length - 4)
     if type == wanted, do: value, else: rest |> skip(padding(length)) |> attribute(wanted)
   end
 

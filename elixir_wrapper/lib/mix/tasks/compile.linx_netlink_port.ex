@@ -4,12 +4,19 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
   @moduledoc """
   Builds the port program with cargo and puts it into `priv/`.
 
-  Cargo is only asked when something that the program is made of has changed: `Cargo.toml`,
-  `Cargo.lock` or a file in `src`, in the folder above this Mix project. `mix clean` removes what was
-  built here; cargo's own files stay with cargo.
+  Its sources are in the folder above this Mix project, or, in a Hex package, in `native`. Cargo is only
+  asked when something that the program is made of has changed: `Cargo.toml`, `Cargo.lock`, a file in
+  `src`, or the target. `mix clean` removes what was built here; cargo's own files stay with cargo.
 
   Cargo's settings hold, such as `CARGO_TARGET_DIR` and `CARGO_BUILD_TARGET`: cargo itself tells where
-  it put the program.
+  it put the program. Nerves names the target in other variables, which are translated:
+
+  | Nerves | cargo |
+  | --- | --- |
+  | `TARGET_ARCH`, `TARGET_OS`, `TARGET_ABI` (where `CROSSCOMPILE` is set) | `CARGO_BUILD_TARGET`, if it isn't set |
+  | `CC` | the linker of that target, if none is set |
+
+  The target itself must have been installed (`rustup target add`).
   """
 
   use Mix.Task.Compiler
@@ -54,7 +61,7 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
     Mix.shell().info("Building the port program #{@program} (cargo build --release)")
 
     # What people want to read is on stderr and goes straight through.
-    case System.cmd(cargo, @cargo_args, cd: crate()) do
+    case System.cmd(cargo, @cargo_args, cd: crate(), env: cross_environment()) do
       {messages, 0} -> executable(messages)
       {_messages, status} -> Mix.raise("cargo could not build #{@program} (status #{status})")
     end
@@ -79,8 +86,8 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
 
   # Of contents, not of times: a checkout touches every file and changes none.
   defp fingerprint do
-    environment =
-      for name <- ~w(CARGO_BUILD_TARGET RUSTFLAGS), do: [name, System.get_env(name, "")]
+    set = for name <- ~w(CARGO_BUILD_TARGET RUSTFLAGS), do: {name, System.get_env(name, "")}
+    environment = for {name, value} <- set ++ cross_environment(), do: [name, 0, value, 0]
 
     contents = for file <- sources(), do: [Path.relative_to(file, crate()), 0, File.read!(file)]
     [environment, contents] |> :erlang.md5() |> Base.encode16()
@@ -94,7 +101,28 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
     if length(files) < 3, do: Mix.raise(no_crate()), else: files
   end
 
-  defp crate, do: Path.dirname(project())
+  # What cargo is to be told where Nerves says what is built for.
+  defp cross_environment do
+    names = ~w(CROSSCOMPILE TARGET_ARCH TARGET_OS TARGET_ABI)
+
+    with nil <- System.get_env("CARGO_BUILD_TARGET"),
+         [_prefix, arch, os, abi] <- for(name <- names, value = System.get_env(name), do: value) do
+      target = "#{arch}-unknown-#{os}-#{abi}"
+      [{"CARGO_BUILD_TARGET", target} | linker(target)]
+    else
+      _as_it_is -> []
+    end
+  end
+
+  defp linker(target) do
+    name = "CARGO_TARGET_#{target |> String.upcase() |> String.replace("-", "_")}_LINKER"
+    linker = System.get_env(name) || System.get_env("CC")
+    if linker, do: [{name, linker}], else: []
+  end
+
+  # A package has it inside, a checkout one folder up.
+  defp crate, do: if(File.dir?(native()), do: native(), else: Path.dirname(project()))
+  defp native, do: Path.join(project(), "native")
   defp project, do: Path.dirname(Mix.Project.project_file())
   defp target, do: Path.join([project(), "priv", @program])
   defp manifest, do: Path.join(Mix.Project.manifest_path(), @manifest)
@@ -114,7 +142,7 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
 
   defp no_crate do
     """
-    the sources of the port program #{@program} are not in #{crate()}.
+    the sources of the port program #{@program} are neither above #{project()} nor in #{native()}.
 
     They are in the same repository as this project, one folder up; as a dependency, use
     `git: …, subdir: "elixir_wrapper"` rather than `sparse: …`.

@@ -4,7 +4,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Chaos do
   import Linx.Netlink.Port.Test.Helpers
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Test.{Beam, Fixture, Hanging, Soak.Tally, Soak.World}
+  alias Linx.Netlink.Port.Test.{DoomedBeam, Fixture, Hanging, Soak.Tally, Soak.World}
 
   @doc "Lets things go wrong until the world is calm."
   def run(world) do
@@ -98,7 +98,10 @@ defmodule Linx.Netlink.Port.Test.Soak.Chaos do
     Tally.count({:fault, "BEAM killed"})
     directory = Fixture.make_directory()
     paths = for number <- 1..8, do: Hanging.path(hanging, number)
-    time = world |> World.random_namespace() |> Beam.start(paths, directory) |> Beam.kill()
+
+    time =
+      world |> World.random_namespace() |> DoomedBeam.start(paths, directory) |> DoomedBeam.kill()
+
     # A busy machine may take longer than the promised 100 ms.
     if time > 1_000_000, do: Tally.broken("a port program outlived its BEAM by #{time} µs")
     File.rmdir!(directory)

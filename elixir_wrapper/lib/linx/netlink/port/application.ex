@@ -11,6 +11,11 @@ defmodule Linx.Netlink.Port.Application do
 
   alias Linx.Netlink.Port.Telemetry
 
+  # What its modules use, and what the log uses to tell of it.
+  @used_by_them [:calendar, :erl_posix_msg, :inet, :prim_file, :socket] ++
+                  [Enumerable, Enumerable.List, Stream.Reducers] ++
+                  [Exception, Logger.Formatter, Logger.Translator]
+
   @impl true
   def start(_type, _args) do
     load()
@@ -22,7 +27,7 @@ defmodule Linx.Netlink.Port.Application do
   # most: when it has run out of them, and has to say so.
   defp load do
     modules = Application.spec(:linx_netlink_port, :modules) || []
-    _ = :code.ensure_modules_loaded(modules ++ [:erl_posix_msg, :inet, :prim_file, :socket])
+    _ = :code.ensure_modules_loaded(modules ++ @used_by_them)
     :ok
   end
 

@@ -37,9 +37,9 @@ defmodule Linx.Netlink.Port.Atoms do
   defp walk(<<97, rest::binary>>), do: copy(97, 1, rest)
   defp walk(<<98, rest::binary>>), do: copy(98, 4, rest)
   defp walk(<<106, rest::binary>>), do: {106, rest}
-  defp walk(<<107, size::16, _rest::binary>> = term), do: copy_all(term, 3 + size)
-  defp walk(<<109, size::32, _rest::binary>> = term), do: copy_all(term, 5 + size)
-  defp walk(<<110, size, _rest::binary>> = term), do: copy_all(term, 3 + size)
+  defp walk(<<107, size::16, _rest::binary>> = term), do: :erlang.split_binary(term, 3 + size)
+  defp walk(<<109, size::32, _rest::binary>> = term), do: :erlang.split_binary(term, 5 + size)
+  defp walk(<<110, size, _rest::binary>> = term), do: :erlang.split_binary(term, 3 + size)
 
   defp inside(head, count, rest) do
     {terms, rest} = terms(count, rest, [])
@@ -54,13 +54,8 @@ defmodule Linx.Netlink.Port.Atoms do
   end
 
   defp copy(tag, size, rest) do
-    <<value::binary-size(size), rest::binary>> = rest
+    {value, rest} = :erlang.split_binary(rest, size)
     {[tag, value], rest}
-  end
-
-  defp copy_all(term, size) do
-    <<copied::binary-size(size), rest::binary>> = term
-    {copied, rest}
   end
 
   defp atom(name) do

@@ -55,6 +55,29 @@ defmodule Linx.Netlink.Port.Descriptor do
     :socket.open(fd, %{domain: @af_netlink, type: :raw, protocol: protocol})
   end
 
+  @doc """
+  Binds a netlink socket of which the descriptor is known, like `bind(2)` would.
+
+  Binding a duplicate binds the socket. But the duplicate must not be closed with `:socket.close/1`: that
+  makes the socket *blocking*, also for whoever uses it through another descriptor, and the next receive
+  of his would hold up a scheduler of the BEAM until something comes. A duplicate that goes with its
+  owner goes without that. So its owner is a process of its own.
+  """
+  @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
+  def bind(fd, groups) do
+    {_pid, monitor} = spawn_monitor(fn -> exit({:shutdown, bind_duplicate(fd, groups)}) end)
+
+    receive do
+      {:DOWN, ^monitor, :process, _pid, {:shutdown, result}} -> result
+      {:DOWN, ^monitor, :process, _pid, reason} -> {:error, reason}
+    end
+  end
+
+  # Any protocol would do: the socket is only borrowed.
+  defp bind_duplicate(fd, groups) do
+    with {:ok, socket} <- adopt(fd, 0), do: :socket.bind(socket, address(groups))
+  end
+
   @doc "An address for `:socket.bind/2`: a number chosen by the kernel, and these groups."
   @spec address(non_neg_integer()) :: %{family: 16, addr: <<_::80>>}
   def address(groups) do

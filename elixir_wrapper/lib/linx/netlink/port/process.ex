@@ -4,6 +4,9 @@ defmodule Linx.Netlink.Port.Process do
 
   A process id is used again when its process is gone. Together with the time at which the process
   started it is unique.
+
+  One with more capabilities than the BEAM can't be identified where /proc hides the processes of others
+  (`hidepid`), and so is not killed.
   """
 
   @retry_delay 100

@@ -18,12 +18,13 @@ defmodule Linx.Netlink.Port.Program do
   alias Linx.Netlink.Port.{Executable, Errno, Pair, Rendezvous, Wire}
   alias Linx.Netlink.Port.Process, as: OSProcess
 
-  @enforce_keys [:executable, :port, :process, :rendezvous]
-  defstruct [:executable, :port, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
+  @enforce_keys [:executable, :port, :os_pid, :process, :rendezvous]
+  defstruct [:executable, :port, :os_pid, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
 
   @type t() :: %__MODULE__{
           executable: Executable.t(),
           port: port(),
+          os_pid: pos_integer() | nil,
           process: OSProcess.t() | nil,
           rendezvous: Rendezvous.t() | nil,
           pair: :socket.socket() | nil,
@@ -52,10 +53,13 @@ defmodule Linx.Netlink.Port.Program do
   def start(%Executable{path: path} = executable) do
     with {:ok, rendezvous} <- Rendezvous.open(),
          {:ok, port} <- open_port(executable, rendezvous) do
+      os_pid = os_pid(port)
+
       program = %__MODULE__{
         executable: executable,
         port: port,
-        process: port |> os_pid() |> OSProcess.identify(),
+        os_pid: os_pid,
+        process: OSProcess.identify(os_pid),
         rendezvous: rendezvous
       }
 
@@ -180,11 +184,13 @@ defmodule Linx.Netlink.Port.Program do
     end
   end
 
-  defp guest(%__MODULE__{executable: executable, process: process}) do
+  # Not the process as identified: one with capabilities can't be looked at where /proc hides the
+  # processes of others (hidepid).
+  defp guest(%__MODULE__{executable: executable, os_pid: os_pid}) do
     cond do
       Executable.launched?(executable) -> :launched
-      process -> {:pid, process.pid}
-      # It ended before it could be looked at.
+      os_pid -> {:pid, os_pid}
+      # It has ended already.
       true -> {:pid, 0}
     end
   end

@@ -48,20 +48,12 @@ defmodule Linx.Netlink.Socket.Native do
   @doc """
   Binds a netlink socket, with a number chosen by the kernel, to the groups in a mask of 32 bits.
 
-  It is done in the BEAM: binding a duplicate of a socket binds the socket.
+  It is done in the BEAM, without the port program. `fd` may be in use as a `:socket` already.
   """
   @spec bind_netlink(integer(), non_neg_integer()) :: :ok | {:error, pos_integer()}
   def bind_netlink(fd, groups)
       when is_int(fd) and is_integer(groups) and groups in 0..0xFFFFFFFF do
-    # Any protocol would do: the socket is only borrowed.
-    with {:ok, socket} <- Descriptor.adopt(fd, 0),
-         result = :socket.bind(socket, Descriptor.address(groups)),
-         :ok = :socket.close(socket),
-         :ok <- result do
-      :ok
-    else
-      {:error, reason} -> {:error, Errno.to_code(reason)}
-    end
+    with {:error, reason} <- Descriptor.bind(fd, groups), do: {:error, Errno.to_code(reason)}
   end
 
   def bind_netlink(fd, groups) do

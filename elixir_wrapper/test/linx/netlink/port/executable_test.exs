@@ -105,7 +105,8 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     path = Fixture.script("echo $$ > #{directory}/pid\nexec sleep 1000\n")
     call = call(path)
     assert call.error.errno == :etimedout
-    assert call.time in @timeout..(@timeout + 500)
+    # The server rounds to milliseconds. A busy machine may take much longer.
+    assert call.time in (@timeout - 1)..(@timeout + 20_000)
     assert [line] = call.lines
     assert line =~ path
     assert line =~ "hello"

@@ -26,7 +26,7 @@ defmodule Linx.Netlink.Port.OrphanTest do
 
   # In microseconds, how long its port program outlives it.
   defp kill_beam(context, paths) do
-    context.namespace |> Beam.start(paths, context.directory) |> Beam.kill()
+    context.namespace |> DoomedBeam.start(paths, context.directory) |> DoomedBeam.kill()
   end
 
   # A socket of a BEAM that is gone keeps no namespace.

@@ -9,7 +9,7 @@ defmodule Linx.Netlink.Port.StormTest do
   @patience 20_000
   @timeout 200
   # What a busy machine may take to wake a caller.
-  @grace 1_500
+  @grace 20_000
 
   # A stop costs its callers their deadline, and then the probe its own.
   @round [:KILL, :SEGV, :KILL, :SEGV, :STOP, :SEGV, :KILL, :SEGV, :KILL, :SEGV]

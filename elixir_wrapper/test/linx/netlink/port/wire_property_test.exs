@@ -89,7 +89,7 @@ defmodule Linx.Netlink.Port.WirePropertyTest do
 
   defp put_random(bytes) do
     at = :rand.uniform(byte_size(bytes)) - 1
-    <<front::binary-size(at), _byte, rest::binary>> = bytes
+    {front, <<_byte, rest::binary>>} = :erlang.split_binary(bytes, at)
     <<front::binary, :rand.uniform(256) - 1, rest::binary>>
   end
 
@@ -99,7 +99,7 @@ defmodule Linx.Netlink.Port.WirePropertyTest do
 
   defp unframe_in_pieces(bytes, rest, frames) do
     size = min(:rand.uniform(20), byte_size(bytes))
-    <<piece::binary-size(size), bytes::binary>> = bytes
+    {piece, bytes} = :erlang.split_binary(bytes, size)
     {:ok, more, rest} = Wire.unframe(rest <> piece)
     unframe_in_pieces(bytes, rest, frames ++ more)
   end

@@ -17,6 +17,11 @@ defmodule Linx.Netlink.Socket.NativeTest do
     socket
   end
 
+  defp nonblocking?(fd) do
+    [_all, octal] = Regex.run(~r/flags:\s+(\d+)/, File.read!("/proc/self/fdinfo/#{fd}"))
+    Bitwise.band(String.to_integer(octal, 8), 0o4000) != 0
+  end
+
   describe "open_in_netns/2" do
     test "gives a descriptor whose socket is in the namespace" do
       namespace = Namespace.create()
@@ -121,6 +126,16 @@ defmodule Linx.Netlink.Socket.NativeTest do
   end
 
   describe "bind_netlink/2" do
+    test "leaves a socket that is in use as it is: its receives hold up nobody" do
+      {:ok, fd} = Native.open_in_netns("/proc/self/ns/net", 0)
+      socket = adopt(fd)
+      {:ok, number} = :socket.getopt(socket, {:otp, :fd})
+      assert :ok = Native.bind_netlink(number, 0)
+      assert nonblocking?(number)
+      # Were it blocking, nothing but a message could end this.
+      assert {:error, :timeout} = :socket.recv(socket, 0, [], 10)
+    end
+
     test "binds without a port program, so that events of the groups arrive" do
       namespace = Namespace.create()
       {:ok, fd} = Native.open_in_netns(namespace.path, 0)

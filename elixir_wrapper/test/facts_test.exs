@@ -1,0 +1,222 @@
+defmodule Linx.Netlink.Port.FactsTest do
+  @moduledoc """
+  What the wrapper takes for granted about `:socket` and `:prim_file`, one test for each fact. Part of it
+  is documented nowhere: a release of OTP that changes it is to be noticed here, by name.
+  """
+
+  use Linx.Netlink.Port.Test.Case
+
+  # SOL_SOCKET and SO_PEERCRED, whose answer is three integers.
+  @peercred {1, 17}
+
+  defp netlink do
+    {:ok, socket} = :socket.open(16, :raw, 0)
+    socket
+  end
+
+  defp fd(socket) do
+    {:ok, fd} = :socket.getopt(socket, {:otp, :fd})
+    fd
+  end
+
+  defp open?(fd), do: File.exists?("/proc/self/fd/#{fd}")
+
+  defp nonblocking?(fd), do: flag?(fd, 0o4000)
+
+  defp flag?(fd, flag) do
+    [_all, octal] = Regex.run(~r/flags:\s+(\d+)/, File.read!("/proc/self/fdinfo/#{fd}"))
+    Bitwise.band(String.to_integer(octal, 8), flag) != 0
+  end
+
+  defp listener do
+    path = <<0, "lnp-facts-#{System.pid()}-#{System.unique_integer([:positive])}">>
+    {:ok, listener} = :socket.open(:local, :seqpacket, 0)
+    :ok = :socket.bind(listener, %{family: :local, path: path})
+    :ok = :socket.listen(listener)
+    {listener, path}
+  end
+
+  defp connect(path) do
+    {:ok, socket} = :socket.open(:local, :seqpacket, 0)
+    :ok = :socket.connect(socket, %{family: :local, path: path})
+    socket
+  end
+
+  defp connected do
+    {listener, path} = listener()
+    near = connect(path)
+    {:ok, far} = :socket.accept(listener)
+    :ok = :socket.close(listener)
+    {near, far}
+  end
+
+  defp send_descriptors(socket, fds) do
+    data = for fd <- fds, into: <<>>, do: <<fd::native-32>>
+    rights = %{level: :socket, type: :rights, data: data}
+    :ok = :socket.sendmsg(socket, %{iov: ["x"], ctrl: [rights]})
+  end
+
+  defp close(fd) do
+    {:ok, ref} = :prim_file.file_desc_to_ref(fd, [:raw])
+    :prim_file.close(ref)
+  end
+
+  test "descriptors arrive as a control message of native integers, close-on-exec if asked for" do
+    {near, far} = connected()
+    fds = [fd(near), fd(far)]
+    send_descriptors(near, fds)
+    {:ok, message} = :socket.recvmsg(far, 0, 0, [:cmsg_cloexec], 1_000)
+    assert %{iov: ["x"], ctrl: [%{level: :socket, type: :rights, data: data}]} = message
+    assert <<one::native-32, two::native-32>> = data
+    refute :ctrunc in message.flags
+
+    for fd <- [one, two] do
+      refute fd in fds
+      assert flag?(fd, 0o2000000)
+      assert :ok = close(fd)
+    end
+  end
+
+  test "descriptors that find no room are dropped, and the flags say :ctrunc" do
+    {near, far} = connected()
+    send_descriptors(near, [1, 1, 1, 1, 1])
+    # Room for the header of a control message, and two descriptors.
+    {:ok, message} = :socket.recvmsg(far, 0, 24, [:cmsg_cloexec], 1_000)
+    assert %{flags: flags, ctrl: [%{type: :rights, data: data}]} = message
+    assert :ctrunc in flags
+    arrived = for <<fd::native-32 <- data>>, do: fd
+    assert length(arrived) == 2
+    Enum.each(arrived, &close/1)
+  end
+
+  test "the end of a connection that keeps boundaries is an empty message, again and again" do
+    {near, far} = connected()
+    :ok = :socket.close(near)
+
+    for _time <- 1..3 do
+      assert {:ok, %{iov: [""], ctrl: []}} = :socket.recvmsg(far, 0, 0, [:cmsg_cloexec], 1_000)
+      assert {:ok, %{iov: [""], ctrl: []}} = :socket.recvmsg(far, 0, 0, [], :nowait)
+    end
+  end
+
+  test "a message keeps its boundaries" do
+    {near, far} = connected()
+    for text <- ["one", "two"], do: :ok = :socket.send(near, text)
+    for text <- ["one", "two"], do: assert({:ok, %{iov: [^text]}} = :socket.recvmsg(far))
+  end
+
+  test "accept and recvmsg with :nowait return at once, and a message tells when to ask again" do
+    {listener, path} = listener()
+    assert {:select, {:select_info, _tag, ref}} = :socket.accept(listener, :nowait)
+    near = connect(path)
+    assert_receive {:"$socket", ^listener, :select, ^ref}, 1_000
+    assert {:ok, far} = :socket.accept(listener, :nowait)
+
+    assert {:select, {:select_info, _tag, ref}} = :socket.recvmsg(far, 0, 0, [], :nowait)
+    :ok = :socket.send(near, "there")
+    assert_receive {:"$socket", ^far, :select, ^ref}, 1_000
+    assert {:ok, %{iov: ["there"]}} = :socket.recvmsg(far, 0, 0, [], :nowait)
+  end
+
+  test "the peer of a connection can be asked for" do
+    {near, _far} = connected()
+    pid = String.to_integer(System.pid())
+
+    assert {:ok, <<^pid::native-32, _uid::32, _gid::32>>} =
+             :socket.getopt_native(near, @peercred, 12)
+  end
+
+  test ":socket.open/1 duplicates the descriptor, and closing the socket leaves the original" do
+    original = netlink()
+    {:ok, duplicate} = :socket.open(fd(original))
+    number = fd(duplicate)
+    assert number != fd(original)
+    :ok = :socket.close(duplicate)
+    refute open?(number)
+    assert open?(fd(original))
+    assert {:ok, _address} = :socket.sockname(original)
+  end
+
+  test "closing a duplicate makes the original blocking, unless it goes with its owner" do
+    for {close, nonblocking?} <- [{&:socket.close/1, false}, {fn _socket -> :ok end, true}] do
+      original = netlink()
+      assert nonblocking?(fd(original))
+      before = Descriptors.count()
+
+      {:ok, agent} =
+        Agent.start(fn ->
+          {:ok, duplicate} = :socket.open(fd(original))
+          :ok = close.(duplicate)
+          duplicate
+        end)
+
+      :ok = Agent.stop(agent)
+      Descriptors.await(before)
+      assert nonblocking?(fd(original)) == nonblocking?
+    end
+  end
+
+  test "with dup: false closing the socket doesn't close the descriptor either" do
+    original = netlink()
+    number = fd(original)
+    {:ok, same} = :socket.open(number, %{dup: false})
+    assert fd(same) == number
+    :ok = :socket.close(same)
+    assert open?(number)
+    assert {:ok, _address} = :socket.sockname(original)
+  end
+
+  test "a socket is closed when its owner dies" do
+    {:ok, agent} = Agent.start(&netlink/0)
+    number = Agent.get(agent, &fd/1)
+    assert open?(number)
+    :ok = Agent.stop(agent)
+    await_closed(number)
+  end
+
+  test ":prim_file closes a raw descriptor" do
+    {near, far} = connected()
+    send_descriptors(near, [fd(near)])
+    {:ok, %{ctrl: [%{data: <<number::native-32>>}]}} = :socket.recvmsg(far)
+    {:ok, ref} = :prim_file.file_desc_to_ref(number, [:raw])
+    assert open?(number)
+    assert :ok = :prim_file.close(ref)
+    refute open?(number)
+    assert {:error, :einval} = :prim_file.close(ref)
+  end
+
+  test ":prim_file's reference closes the descriptor when its owner dies" do
+    {near, far} = connected()
+    send_descriptors(near, [fd(near)])
+    {:ok, %{ctrl: [%{data: <<number::native-32>>}]}} = :socket.recvmsg(far)
+    {:ok, agent} = Agent.start(fn -> :prim_file.file_desc_to_ref(number, [:raw]) end)
+    assert open?(number)
+    :ok = Agent.stop(agent)
+    await_closed(number)
+  end
+
+  test "a netlink socket is bound with a raw address, and binding a duplicate binds the socket" do
+    original = netlink()
+    {:ok, duplicate} = :socket.open(fd(original))
+    assert :ok = :socket.bind(duplicate, %{family: 16, addr: <<0::16, 0::32, 1::native-32>>})
+
+    for socket <- [original, duplicate] do
+      assert {:ok, %{addr: <<_pad::16, port::native-32, 1::native-32>>}} =
+               :socket.sockname(socket)
+
+      assert port != 0
+    end
+
+    # What has a number can't be given another one, not even that of the kernel's choice.
+    assert {:error, :einval} = :socket.bind(original, %{family: 16, addr: <<0::80>>})
+  end
+
+  # The BEAM tells nobody when it has closed what belonged to the dead.
+  defp await_closed(fd, deadline \\ System.monotonic_time(:millisecond) + 5_000) do
+    cond do
+      not open?(fd) -> :ok
+      System.monotonic_time(:millisecond) > deadline -> flunk("descriptor #{fd} is still open")
+      true -> :erlang.yield() && await_closed(fd, deadline)
+    end
+  end
+end
