@@ -61,6 +61,7 @@ pub const RESTART_SYSCALL: Call = on_both("restart_syscall", 219, 128);
 pub const RSEQ: Call = on_both("rseq", 334, 293);
 pub const RT_SIGACTION: Call = on_both("rt_sigaction", 13, 134);
 pub const RT_SIGPROCMASK: Call = on_both("rt_sigprocmask", 14, 135);
+pub const SCHED_GETAFFINITY: Call = on_both("sched_getaffinity", 204, 123);
 pub const SENDMSG: Call = on_both("sendmsg", 46, 211);
 pub const SETNS: Call = on_both("setns", 308, 268);
 pub const SETSOCKOPT: Call = on_both("setsockopt", 54, 208);

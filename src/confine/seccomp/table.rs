@@ -126,6 +126,11 @@ pub const RULES: &[Rule] = &[
     always(SET_ROBUST_LIST, "glibc: every thread at its start"),
     always(RSEQ, "glibc: every thread at its start"),
     always(SIGALTSTACK, "std: the main thread gives back its second stack at its end"),
+    elsewhere(
+        SCHED_GETAFFINITY,
+        &[],
+        "glibc: malloc(3) counts the processors before it makes one more arena",
+    ),
     elsewhere(GETTID, &[], "std: the message of a panic has the id of its thread"),
     always(EXIT, "glibc: the end of a thread"),
     only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
