@@ -31,6 +31,7 @@ pub const CLOCK_GETTIME: Call = on_both("clock_gettime", 228, 113);
 pub const CLONE3: Call = on_both("clone3", 435, 435);
 pub const CLONE: Call = on_both("clone", 56, 220);
 pub const CLOSE: Call = on_both("close", 3, 57);
+pub const EPOLL_PWAIT: Call = on_both("epoll_pwait", 281, 22);
 pub const EXIT: Call = on_both("exit", 60, 93);
 pub const EXIT_GROUP: Call = on_both("exit_group", 231, 94);
 pub const FACCESSAT2: Call = on_both("faccessat2", 439, 439);

@@ -48,11 +48,12 @@ const fn option(checks: &'static [Check], why: &'static str) -> Rule {
 /// The system calls that are always allowed.
 pub const RULES: &[Rule] = &[
     // Serving.
+    always(EPOLL_PWAIT, "serve: waits for something to read"),
     always(READ, "serve: stdin"),
     always(WRITE, "serve: stdout; a last word on stderr"),
     always(
         POLL,
-        "serve: waits for the client's end, and for room; netns: whether a process has ended",
+        "serve: waits for the client's end, and for room, looks for input; netns: whether a process has ended",
     ),
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
