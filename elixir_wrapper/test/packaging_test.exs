@@ -153,6 +153,53 @@ defmodule Linx.Netlink.Port.PackagingTest do
     assert output =~ ~r/ 0 failures| passed/
   end
 
+  describe "as a program" do
+    setup do
+      %{prefix: Path.join(Fixture.directory(), "prefix")}
+    end
+
+    test "cargo installs it", %{prefix: prefix} do
+      args = ~w(install --quiet --locked --path . --target-dir target --root) ++ [prefix]
+      run!("cargo", args, cd: @root)
+      assert run!(Path.join(prefix, "bin/#{@program}"), ["--version"], []) =~ "#{@program} "
+    end
+
+    test "it is installed for the whole machine, and uninstalled", %{prefix: prefix} do
+      install = Path.join(@root, "script/install")
+      output = run!(install, ["--prefix", prefix, "--group", "daemon"], [])
+      program = Path.join(prefix, "libexec/#{@program}")
+      page = Path.join(prefix, "share/man/man8/#{@program}.8")
+      assert output =~ "config :linx_netlink_port, executable: \"#{program}\""
+
+      # Those of another group can't execute it; daemon's can.
+      assert {stat, 0} = System.cmd("stat", ["--format", "%U %G %a", program])
+      assert stat == "root daemon 750\n"
+      assert {capabilities, 0} = System.cmd("/sbin/getcap", [program])
+      for name <- ~w(cap_net_admin cap_sys_admin cap_sys_ptrace), do: assert(capabilities =~ name)
+      assert capabilities =~ "=ep"
+
+      # All that --help says is in the manual page.
+      {help, 0} = System.cmd(program, ["--help"])
+      roff = page |> File.read!() |> String.replace("\\-", "-")
+      for word <- String.split(help) -- ~w(Usage: Options: Exit status:), do: assert(roff =~ word)
+
+      if groff = System.find_executable("groff") do
+        assert run!(groff, ~w(-man -ww -z) ++ [page], []) == ""
+      end
+
+      run!(install, ["--uninstall", "--prefix", prefix], [])
+      refute File.exists?(program) or File.exists?(page)
+    end
+
+    test "what is wrong with the arguments is said" do
+      install = Path.join(@root, "script/install")
+      assert {said, 2} = run(install, ["--colour"], [])
+      assert said =~ "unknown argument --colour"
+      assert {said, 1} = run(install, ["--group", "there-is-none"], [])
+      assert said =~ "there is no group there-is-none"
+    end
+  end
+
   # The files that Hex would take: what the patterns match, and what is in the directories among them.
   defp packaged(directory) do
     for pattern <- Mix.Project.config()[:package][:files],

@@ -1,22 +1,22 @@
 //! Bytes to requests, and replies to bytes: the External Term Format as `docs/PROTOCOL.md` uses it.
 //!
 //! The way in: a frame's bytes are walked once by `shape`, which refuses everything that is not
-//! one small, complete term; only then does `eetf` see them, and `request` reads a [`Request`]
+//! one small, complete term; only then does `eetf` see them, and `read` makes a [`Request`]
 //! out of its terms. The way out: `reply` makes a term and encodes it.
 //!
 //! No system calls and no input or output in this room; it depends on no other room.
 
 mod failure;
+mod read;
 mod reply;
 mod request;
 mod shape;
 mod term;
 
 pub use failure::{Failure, IntoErrno, Stage};
+pub use read::read_request;
 pub use reply::{Confinement, Hello, Info, Reply, RequestCounts};
-pub use request::{
-    Command, Entry, Malformed, Netns, Options, ProtocolError, Request, read_request,
-};
+pub use request::{Command, Entry, Malformed, Netns, Options, ProtocolError, Request};
 
 /// The version of the wire that this program speaks.
 pub const PROTOCOL: u8 = 1;

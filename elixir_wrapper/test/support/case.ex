@@ -13,7 +13,7 @@ defmodule Linx.Netlink.Port.Test.Case do
   using do
     quote do
       import Linx.Netlink.Port.Test.Helpers
-      alias Linx.Netlink.Port.Test.{Descriptors, Fixture, Hanging, Namespace, Rtnetlink}
+      alias Linx.Netlink.Port.Test.{Beam, Descriptors, Fixture, Hanging, Namespace, Rtnetlink}
     end
   end
 

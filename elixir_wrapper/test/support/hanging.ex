@@ -22,6 +22,14 @@ defmodule Linx.Netlink.Port.Test.Hanging do
 
   @doc "Builds what mounts it, and returns its path. The first time it takes a while."
   def build do
+    with nil <- :persistent_term.get(__MODULE__, nil) do
+      path = cargo_build()
+      :persistent_term.put(__MODULE__, path)
+      path
+    end
+  end
+
+  defp cargo_build do
     {messages, status} = System.cmd("cargo", @build, cd: @crate)
     assert status == 0, "cargo can't build the example hanging-netns"
     [[_match, path]] = Regex.scan(~r/"executable":"([^"]+hanging-netns)"/, messages)

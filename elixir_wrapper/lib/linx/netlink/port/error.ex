@@ -115,11 +115,22 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :setns, errno: :eperm}),
     do:
       "entering a network namespace takes CAP_SYS_ADMIN: run the port program as root, give it the " <>
-        "capability (`setcap cap_sys_admin,cap_net_admin+ep`), or start it with a :launcher"
+        "capability (`setcap cap_sys_admin,cap_net_admin+ep`), or start it with a :launcher; one that " <>
+        "belongs to a user namespace of the same user takes nothing, without --no-userns"
 
   defp hint(%{stage: :setns, errno: :einval}),
     do:
       "it is there, but it is not a network namespace (a stale name in /run/netns is an empty file)"
+
+  defp hint(%{stage: :userns}),
+    do:
+      "it belongs to a user namespace that is gone, or that this kernel does not let anybody enter"
+
+  defp hint(%{stage: :fork, errno: :eownerdead}),
+    do: "the child was killed before it had the socket; the request may be made again"
+
+  defp hint(%{stage: :fork, errno: :eagain}),
+    do: "the port program's user has as many processes as its limit (`ulimit -u`) allows"
 
   defp hint(%{stage: :socket, errno: :eprotonosupport}),
     do: "the kernel knows no such netlink protocol, or its module is not there"
