@@ -3,6 +3,11 @@ defmodule Linx.Netlink.Port.OrphanTest do
 
   use Linx.Netlink.Port.Test.Case
 
+  # It may take longer than a test may.
+  setup_all do
+    %{hanging_netns: Hanging.build()}
+  end
+
   setup do
     %{namespace: Namespace.create(), directory: Fixture.directory()}
   end
