@@ -57,6 +57,7 @@ defmodule Linx.Netlink.Port.ExhaustionTest do
       end
     end
 
+    Descriptors.await(os_pid, there)
     {:ok, socket} = Port.open(one.path, :route, server: server)
     Namespace.assert_inside(socket, one)
     :ok = :socket.close(socket)
