@@ -18,13 +18,15 @@ defmodule Linx.Netlink.Port.Closer do
   64 are to be closed already.
 
   It is a process of its own, and not linked to the server, so that it outlives it: what a server had
-  handed out when it was killed still reaches its caller or is closed. When the server is gone and
+  handed out when it was killed still reaches its caller or is closed, and the port program that it had
+  no time to end is killed, which it doesn't need unless it is stopped. When the server is gone and
   nothing is left to watch, it ends.
   """
 
   use GenServer
 
   alias Linx.Netlink.Port.{Descriptor, Wire}
+  alias Linx.Netlink.Port.Process, as: OSProcess
 
   @enforce_keys [:pid, :pending]
   defstruct @enforce_keys
@@ -76,6 +78,13 @@ defmodule Linx.Netlink.Port.Closer do
     :ok
   end
 
+  @doc "Kills these processes, and no others, when the server is gone."
+  @spec inherit(t(), [OSProcess.t()]) :: :ok
+  def inherit(closer, processes) do
+    send(closer.pid, {:inherit, processes})
+    :ok
+  end
+
   @doc """
   How many descriptors are watched, after everything that was to be closed before has been closed.
   """
@@ -92,7 +101,7 @@ defmodule Linx.Netlink.Port.Closer do
   @impl true
   def init({server, pending}) do
     Process.monitor(server)
-    {:ok, %{server: server, pending: pending, watched: %{}, gone?: false}}
+    {:ok, %{server: server, pending: pending, watched: %{}, gone?: false, processes: []}}
   end
 
   @impl true
@@ -129,7 +138,12 @@ defmodule Linx.Netlink.Port.Closer do
     done(%{state | watched: watched})
   end
 
+  def handle_info({:inherit, processes}, state) do
+    {:noreply, %{state | processes: processes}}
+  end
+
   def handle_info({:DOWN, _monitor, :process, server, _reason}, %{server: server} = state) do
+    OSProcess.kill(state.processes)
     done(%{state | gone?: true})
   end
 

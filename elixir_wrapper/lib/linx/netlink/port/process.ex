@@ -31,9 +31,8 @@ defmodule Linx.Netlink.Port.Process do
   The BEAM can't send signals; a shell can, and is there on every machine. It is a last resort: the
   port program ends by itself when its input does, unless it is stopped or is none.
   """
-  @spec kill([t() | nil]) :: :ok
+  @spec kill([t()]) :: :ok
   def kill(processes) do
-    processes = Enum.reject(processes, &is_nil/1)
     _pid = spawn(fn -> Enum.each(processes, &kill_now/1) end)
     :ok
   end

@@ -142,7 +142,13 @@ defmodule Linx.Netlink.Port.Program do
     close_port(program.port)
     Rendezvous.close(program.rendezvous)
     _ = if program.pair, do: :socket.close(program.pair)
-    OSProcess.kill(Enum.uniq([program.process, program.peer]))
+    program |> processes() |> OSProcess.kill()
+  end
+
+  @doc "What was started, and what has said hello: not the same where there is a launcher."
+  @spec processes(t()) :: [OSProcess.t()]
+  def processes(%__MODULE__{process: process, peer: peer}) do
+    for process <- Enum.uniq([process, peer]), process != nil, do: process
   end
 
   @doc "The port program's path, in words."

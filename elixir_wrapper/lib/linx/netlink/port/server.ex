@@ -177,6 +177,7 @@ defmodule Linx.Netlink.Port.Server do
   defp start(state) do
     with {:ok, executable} <- Executable.find(state.settings),
          {:ok, program, events} <- Program.start(executable) do
+      Closer.inherit(state.closer, Program.processes(program))
       deadline = now() + state.settings.timeout
       state = %{state | program: program, start_deadline: deadline, starts: state.starts + 1}
       state = state |> wake_at(deadline) |> events(events)
@@ -311,6 +312,7 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp event(state, {:up, hello}) do
+    Closer.inherit(state.closer, Program.processes(state.program))
     {program, events} = Program.listen(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
     events(%{state | program: program, start_deadline: nil}, events)

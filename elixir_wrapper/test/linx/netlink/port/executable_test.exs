@@ -344,6 +344,16 @@ defmodule Linx.Netlink.Port.ExecutableTest do
       await_gone(program.process.pid)
     end
 
+    test "leaves nothing either if that would go on for ever" do
+      server = start_server(executable: Fixture.script("exec sleep 1000\n"))
+      caller = spawn_caller(fn -> Port.open("/proc/self/ns/net", :route, server: server) end)
+      await_in_flight(server, 1)
+      %{program: program} = :sys.get_state(server)
+      server |> Process.whereis() |> Process.exit(:kill)
+      assert [{:error, %Error{stage: :port, errno: :epipe}}] = results([caller])
+      await_gone(program.process.pid)
+    end
+
     test "at any moment leaves nothing" do
       # Those who find nobody at the rendezvous complain on stderr.
       path = Fixture.script("exec #{Port.Executable.default()} \"$@\" 2> /dev/null\n")
