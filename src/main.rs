@@ -56,7 +56,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
         userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };
-    let server = Server::new(pair, policy, report);
+    let server = Server::new(pair, policy, report)?;
     if settings.seccomp {
         confine::restrict_system_calls(settings.userns)?;
     }

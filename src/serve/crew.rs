@@ -1,5 +1,5 @@
 use super::Server;
-use super::input::{End, FrameReader};
+use super::input::End;
 use super::job::Job;
 use super::thread;
 use crate::wire::Stage;
@@ -7,10 +7,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Mutex;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::{Mutex, PoisonError};
 
-/// How many threads wait for the right to read, the one that has it among them.
+/// How many threads wait for something to read.
 const SPARES: usize = 8;
+
+/// With this many left, new ones are started: some requests later rather than for each.
+const FEW_SPARES: usize = SPARES / 2;
 
 /// A request needs some kilobytes of stack; decoding nests at most 8 deep.
 const STACK_SIZE: usize = 128 * 1024;
@@ -19,16 +23,19 @@ const STACK_SIZE: usize = 128 * 1024;
 /// that the end of file can be read behind them.
 const LAST_READS: u8 = 50;
 
-/// Serves until the client is gone. Call it on the main thread: it sees to the start, and to hard
-/// times, when no spare is left and none can be had.
+/// Serves until the client is gone. Call it on the main thread, which never enters a namespace:
+/// threads begin in the namespace of their starter.
 pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
     let mut watching = false;
     loop {
         // Where no thread can be had now, there may be one later.
         watching = watching || start(end_with_client).is_ok();
-        start_over(server);
-        std::thread::park();
+        if keep_up_spares(server) {
+            std::thread::park();
+        } else {
+            serve_without_spares(server);
+        }
     }
 }
 
@@ -60,69 +67,62 @@ pub fn end(status: i32) -> ! {
     std::process::exit(status)
 }
 
-/// What there is to have the right to.
-#[derive(Debug)]
-pub struct Watch {
-    reader: FrameReader,
-    /// How many threads wait for the right to read, the one that has it among them.
-    spares: usize,
-}
-
-impl Watch {
-    pub fn new() -> Self {
-        Watch { reader: FrameReader::new(), spares: 0 }
-    }
-
-    /// Starts spares up to `count`, as far as the system lets us.
-    fn keep_up_spares(&mut self, server: &'static Server, count: usize) {
-        while self.spares < count && start(move || stand_by(server)).is_ok() {
-            self.spares += 1;
+/// Starts spares until there are enough. Returns whether there are any.
+fn keep_up_spares(server: &'static Server) -> bool {
+    while server.spares.load(Acquire) < SPARES {
+        // Counted first: a spare that is quick to find a job counts itself out.
+        server.spares.fetch_add(1, AcqRel);
+        if start(move || stand_by(server)).is_err() {
+            return server.spares.fetch_sub(1, AcqRel) > 1;
         }
     }
+    true
 }
 
 fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
     thread::start(STACK_SIZE, work)
 }
 
-/// The life of a spare. Whoever gets the right to read sees to it that others wait for it, and
-/// then waits for a job. It has not entered a namespace yet: threads begin in the namespace of their
-/// starter.
+/// The life of a spare.
 fn stand_by(server: &'static Server) {
-    let mut watch = server.watch();
-    watch.keep_up_spares(server, SPARES);
-    let job = read_job(server, &mut watch.reader);
-    watch.spares -= 1;
-    if watch.spares == 0 {
+    let job = wait_for_job(server);
+    let left = server.spares.fetch_sub(1, AcqRel) - 1;
+    // The client first: new spares can wait until it has its answer, unless there are none.
+    if left == 0 {
         server.main.unpark();
     }
-    // The right passes on.
-    drop(watch);
     job.serve(server);
-}
-
-/// Waits for a job.
-fn read_job(server: &'static Server, reader: &mut FrameReader) -> Job {
-    match server.next_job(reader) {
-        Ok(job) => job,
-        Err(End::AtBoundary) => end(0),
-        Err(End::InsideFrame) => end(1),
+    if left <= FEW_SPARES {
+        server.main.unpark();
     }
 }
 
-/// Starts the first spare, of all or after hard times. Until there is one, jobs are read here: the
-/// system may have a thread for one by then; if not, the client learns why.
-fn start_over(server: &'static Server) {
-    let mut watch = server.watch();
+/// Waits for a job. If there is more to read behind it, another thread is woken.
+fn wait_for_job(server: &'static Server) -> Job {
     loop {
-        watch.keep_up_spares(server, 1);
-        if watch.spares > 0 {
-            return;
+        server.bell.wait();
+        let mut reader = server.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        match server.next_job(&mut reader) {
+            Ok(Some(job)) => {
+                if reader.has_more() {
+                    server.bell.ring();
+                }
+                return job;
+            }
+            // Another thread has read it, or it is no whole frame yet.
+            Ok(None) => {}
+            Err(End::AtBoundary) => end(0),
+            Err(End::InsideFrame) => end(1),
         }
-        let job = read_job(server, &mut watch.reader);
-        let ticket = job.ticket();
-        if let Err(error) = start(move || job.serve(server)) {
-            server.refuse(ticket, Stage::Thread.fails()(error));
-        }
+    }
+}
+
+/// Serves one job for want of spares: the system may have a thread for it by now; if not, the client
+/// learns why.
+fn serve_without_spares(server: &'static Server) {
+    let job = wait_for_job(server);
+    let ticket = job.ticket();
+    if let Err(error) = start(move || job.serve(server)) {
+        server.refuse(ticket, Stage::Thread.fails()(error));
     }
 }

@@ -1,6 +1,8 @@
 use crate::wire::MAX_FRAME;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::{Errno, read};
 use std::io::stdin;
+use std::os::fd::AsFd;
 
 const HEADER: usize = 4;
 
@@ -14,6 +16,8 @@ pub enum Input<'a> {
     /// A frame over the limit. Its bytes are skipped when the next input is read.
     TooLarge,
     End(End),
+    /// It has not spoken, or not yet finished its word.
+    Nothing,
 }
 
 /// How stdin ended.
@@ -38,9 +42,20 @@ impl FrameReader {
         FrameReader { buffer: vec![0; CHUNK], unread: 0..0, to_skip: 0 }
     }
 
-    /// Waits for the next input.
+    /// The next input, without waiting for it.
     pub fn next(&mut self) -> Input<'_> {
-        self.next_from(|buffer| read(stdin(), buffer))
+        self.next_from(
+            |buffer| if is_readable()? { read(stdin(), buffer) } else { Err(Errno::AGAIN) },
+        )
+    }
+
+    /// Whether there is more to read already, here or still in stdin.
+    pub fn has_more(&self) -> bool {
+        self.has_frame() || is_readable().unwrap_or(true)
+    }
+
+    fn has_frame(&self) -> bool {
+        self.length().is_some_and(|length| self.unread.len() >= HEADER.saturating_add(length))
     }
 
     fn next_from(&mut self, mut read: impl FnMut(&mut [u8]) -> Result<usize, Errno>) -> Input<'_> {
@@ -53,7 +68,7 @@ impl FrameReader {
                     self.to_skip = length;
                     return Input::TooLarge;
                 }
-                Some(length) if self.unread.len() >= HEADER + length => {
+                Some(length) if self.has_frame() => {
                     let start = self.unread.start + HEADER;
                     self.unread.start = start + length;
                     return Input::Frame(&self.buffer[start..start + length]);
@@ -67,6 +82,7 @@ impl FrameReader {
                 Ok(0) => return Input::End(End::InsideFrame),
                 Ok(count) => self.unread.end += count,
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Input::Nothing,
                 // A stdin that can't be read is a client that is gone.
                 Err(_) => return Input::End(End::InsideFrame),
             }
@@ -95,6 +111,16 @@ impl FrameReader {
         self.unread = 0..self.unread.len();
         self.buffer.resize(size.max(CHUNK).max(self.unread.len()), 0);
         self.buffer.shrink_to(CHUNK);
+    }
+}
+
+/// Whether a read of stdin would not wait: there are bytes, or there will never be any.
+fn is_readable() -> Result<bool, Errno> {
+    let stdin = stdin();
+    let mut events = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut events, PollTimeout::ZERO) {
+        Ok(ready) => Ok(ready > 0),
+        Err(errno) => Err(Errno::from_raw_os_error(errno as i32)),
     }
 }
 

@@ -27,13 +27,15 @@ pub enum Ticket {
 }
 
 impl Server {
-    /// Reads on until there is a job, and answers on the way what needs no thread.
-    pub fn next_job(&'static self, reader: &mut FrameReader) -> Result<Job, End> {
+    /// Reads on until there is a job, or nothing to read for now, and answers on the way what needs
+    /// no thread.
+    pub fn next_job(&'static self, reader: &mut FrameReader) -> Result<Option<Job>, End> {
         loop {
             let (request, bytes) = match reader.next() {
                 Input::Frame(frame) => (read_request(frame), frame.len()),
                 Input::TooLarge => (Err(Malformed::Anonymous(ProtocolError::FrameTooLarge)), 0),
                 Input::End(end) => return Err(end),
+                Input::Nothing => return Ok(None),
             };
             let request = match request {
                 Ok(request) => request,
@@ -52,7 +54,7 @@ impl Server {
                 Command::OpenMany(entries) => (Ticket::Many { id, count: entries.len() }, entries),
             };
             match self.admission.admit(bytes) {
-                Some(place) => return Ok(Job { ticket, entries, place }),
+                Some(place) => return Ok(Some(Job { ticket, entries, place })),
                 None => self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN)),
             }
         }

@@ -1,12 +1,13 @@
 //! Who reads, who gets a thread, how many there are, and how it ends.
 //!
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
-//! not started when its request arrives: a few spares wait for the right to read. One of them
-//! reads a frame, passes the right on, serves and ends; the next one starts a new spare before it
-//! reads. So the thread that wakes is the one that serves, and threads are started while the client
-//! has nothing to wait for. One more thread does nothing but wait for the client's end.
+//! not started when its request arrives: a few spares wait for stdin, and what comes wakes one of
+//! them. It reads a frame, serves and ends; the main thread, which never enters a namespace, keeps
+//! up the number of spares. So the thread that wakes is the one that serves. One more thread does
+//! nothing but wait for the client's end.
 
 mod admission;
+mod bell;
 mod crew;
 mod input;
 mod job;
@@ -21,10 +22,12 @@ use crate::netlink::Protocols;
 use crate::netns::Finder;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
-use crew::Watch;
+use bell::Bell;
+use input::FrameReader;
 use output::Output;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use rustix::io::Errno;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -47,14 +50,16 @@ pub struct Server {
     protocols: Protocols,
     report: Report,
     started: Instant,
-    /// Held by the thread whose turn it is to read.
-    watch: Mutex<Watch>,
+    /// Held by the thread that reads, and never for longer than that.
+    reader: Mutex<FrameReader>,
+    bell: Bell,
     output: Output,
     userns: bool,
     /// Sockets that were asked of a child in another user namespace.
     through_userns: AtomicU64,
     admission: Admission,
-    /// Unparked when the last spare has found a job.
+    spares: AtomicUsize,
+    /// Starts more of them when it is unparked.
     main: Thread,
     ok: AtomicU64,
     error: AtomicU64,
@@ -63,27 +68,24 @@ pub struct Server {
 impl Server {
     /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
     /// what the process has given up. Call it on the thread that will [`run`] it.
-    pub fn new(pair: Pair, policy: Policy, report: Report) -> Server {
-        Server {
+    pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
+        Ok(Server {
             pair,
             finder: policy.finder,
             protocols: policy.protocols,
             report,
             started: Instant::now(),
-            watch: Mutex::new(Watch::new()),
+            reader: Mutex::new(FrameReader::new()),
+            bell: Bell::new()?,
             output: Output::new(),
             userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
+            spares: AtomicUsize::new(0),
             main: std::thread::current(),
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),
-        }
-    }
-
-    /// The right to read, as soon as it is the calling thread's turn.
-    fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+        })
     }
 
     /// What the program says of itself.

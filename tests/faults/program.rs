@@ -18,8 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The main thread, that which waits for the client's end, and those that wait for requests.
 const THREADS: usize = 10;
 
-/// The standard streams, and the program's end of the pair.
-const DESCRIPTORS: usize = 4;
+/// The standard streams, the program's end of the pair, and what its threads wait for requests with.
+const DESCRIPTORS: usize = 6;
 
 /// The id of a request that is none of the test's.
 const ASIDE: u64 = 1_000_000;

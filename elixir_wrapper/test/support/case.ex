@@ -13,7 +13,8 @@ defmodule Linx.Netlink.Port.Test.Case do
   using do
     quote do
       import Linx.Netlink.Port.Test.Helpers
-      alias Linx.Netlink.Port.Test.{Beam, Descriptors, Fixture, Hanging, Namespace, Rtnetlink}
+      alias Linx.Netlink.Port.Test.{Beam, Descriptors, DoomedBeam, Fixture, Hanging}
+      alias Linx.Netlink.Port.Test.{Namespace, Rtnetlink}
     end
   end
 

@@ -48,11 +48,12 @@ const fn option(checks: &'static [Check], why: &'static str) -> Rule {
 /// The system calls that are always allowed.
 pub const RULES: &[Rule] = &[
     // Serving.
+    always(EPOLL_PWAIT, "serve: waits for something to read"),
     always(READ, "serve: stdin"),
     always(WRITE, "serve: stdout; a last word on stderr"),
     always(
         POLL,
-        "serve: waits for the client's end, and for room; netns: whether a process has ended",
+        "serve: waits for the client's end, and for room, looks for input; netns: whether a process has ended",
     ),
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
@@ -126,6 +127,11 @@ pub const RULES: &[Rule] = &[
     always(SET_ROBUST_LIST, "glibc: every thread at its start"),
     always(RSEQ, "glibc: every thread at its start"),
     always(SIGALTSTACK, "std: the main thread gives back its second stack at its end"),
+    elsewhere(
+        SCHED_GETAFFINITY,
+        &[],
+        "glibc: malloc(3) counts the processors before it makes one more arena",
+    ),
     elsewhere(GETTID, &[], "std: the message of a panic has the id of its thread"),
     always(EXIT, "glibc: the end of a thread"),
     only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),

@@ -7,7 +7,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Report do
 
   # What a process may grow by. The BEAM and the C library keep some of what they once had.
   @beam_growth 32 * 1024
-  @program_growth 2 * 1024
+  @program_growth 8 * 1024
 
   @doc "What there is, once everything is done that has to be done."
   def measure do

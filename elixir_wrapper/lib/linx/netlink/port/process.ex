@@ -9,6 +9,8 @@ defmodule Linx.Netlink.Port.Process do
   (`hidepid`), and so is not killed.
   """
 
+  @retry_delay 100
+
   @enforce_keys [:pid, :started]
   defstruct @enforce_keys
 
@@ -21,7 +23,7 @@ defmodule Linx.Netlink.Port.Process do
   def identify(pid) do
     case started(pid) do
       {:ok, started} -> %__MODULE__{pid: pid, started: started}
-      :error -> nil
+      _unknown -> nil
     end
   end
 
@@ -37,9 +39,25 @@ defmodule Linx.Netlink.Port.Process do
     :ok
   end
 
-  defp kill_now(%__MODULE__{pid: pid} = process) do
-    if identify(pid) == process do
-      System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+  # Reading /proc and starting a shell take descriptors, and the BEAM may have none left just now.
+  defp kill_now(%__MODULE__{pid: pid, started: started} = process) do
+    case started(pid) do
+      {:ok, ^started} -> kill_or_retry(process)
+      {:error, reason} when reason in [:emfile, :enfile] -> retry(process)
+      _gone -> :ok
+    end
+  end
+
+  defp kill_or_retry(%__MODULE__{pid: pid} = process) do
+    System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+  rescue
+    _error in ErlangError -> retry(process)
+  end
+
+  defp retry(process) do
+    receive do
+    after
+      @retry_delay -> kill_now(process)
     end
   end
 
@@ -51,7 +69,8 @@ defmodule Linx.Netlink.Port.Process do
          {:ok, started} <- fields |> String.split(" ") |> Enum.fetch(19) do
       {:ok, started}
     else
-      _gone -> :error
+      {:error, reason} -> {:error, reason}
+      _no_stat -> :error
     end
   end
 end

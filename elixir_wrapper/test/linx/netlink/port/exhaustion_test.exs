@@ -11,12 +11,15 @@ defmodule Linx.Netlink.Port.ExhaustionTest do
   test "a BEAM without descriptors gets EMFILE, loses nothing, and is served again when it has some" do
     ebin = Application.app_dir(:linx_netlink_port, "ebin")
     command = "ulimit -n 80; exec elixir -pa '#{ebin}' '#{@fixture}'"
-    {output, status} = System.cmd("/bin/sh", ["-c", command], stderr_to_stdout: true)
+
+    {output, status} =
+      System.cmd("timeout", ["60", "/bin/sh", "-c", command], stderr_to_stdout: true)
+
     assert status == 0, output
 
     assert output |> String.split("\n", trim: true) |> List.last() ==
              "[held: true, refused: {:port, :emfile}, others: [port: :emfile], many: 253, " <>
-               "again: :ok, left: 0, same_program: true]"
+               "again: :ok, left: 0, same_program: true, unanswered: {:port, :etimedout}]"
   end
 
   test "a port program without descriptors says so, mixes nothing up, and serves again when it has some" do
@@ -54,6 +57,7 @@ defmodule Linx.Netlink.Port.ExhaustionTest do
       end
     end
 
+    Descriptors.await(os_pid, there)
     {:ok, socket} = Port.open(one.path, :route, server: server)
     Namespace.assert_inside(socket, one)
     :ok = :socket.close(socket)

@@ -10,6 +10,11 @@ defmodule Linx.Netlink.Port.HangingTest do
 
   @timeout 60_000
 
+  # It may take longer than a test may.
+  setup_all do
+    %{hanging_netns: Hanging.build()}
+  end
+
   setup do
     %{namespace: Namespace.create(), hanging: Hanging.mount(Fixture.directory())}
   end
