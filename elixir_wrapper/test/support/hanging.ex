@@ -14,7 +14,7 @@ defmodule Linx.Netlink.Port.Test.Hanging do
   @enforce_keys [:port, :os_pid, :directory]
   defstruct @enforce_keys
 
-  @patience 10_000
+  @patience 60_000
   @crate Path.expand("../../..", __DIR__)
   # What `cargo test --all-features` has built already, if it was asked to.
   @build ~w(build --quiet --locked --all-features --example hanging-netns) ++
