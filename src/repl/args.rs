@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap_complete::Shell;
 
 use crate::client::Start;
 
@@ -36,6 +37,10 @@ pub struct Args {
     /// How long an answer may take
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub timeout: Duration,
+
+    /// Prints what this shell needs to complete these arguments, and ends
+    #[arg(long, value_name = "SHELL")]
+    pub completion: Option<Shell>,
 
     /// The port program's own arguments
     #[arg(last = true, value_name = "ARGUMENT")]

@@ -21,10 +21,10 @@ mod program;
 mod session;
 pub mod text;
 
-use std::io::{BufRead, IsTerminal, stdin};
+use std::io::{BufRead, IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::Args;
 use editor::{Entry, LineEditor};
@@ -39,6 +39,10 @@ const LONGEST: u64 = 64 << 20;
 /// Runs the REPL on the process's own arguments and streams.
 pub fn run() -> ExitCode {
     let args = Args::parse();
+    if let Some(shell) = args.completion {
+        clap_complete::generate(shell, &mut Args::command(), "linx-netlink-repl", &mut stdout());
+        return ExitCode::SUCCESS;
+    }
     let interactive = args.lines.is_empty() && stdin().is_terminal();
     let settings = Settings {
         start: args.start(),

@@ -22,9 +22,14 @@ impl Bell {
         let ringing = eventfd(0, EventfdFlags::CLOEXEC)?;
         // Edge-triggered: each time that something arrives, one thread is told.
         let flags = EventFlags::IN | EventFlags::ET;
-        epoll::add(&epoll, stdin(), EventData::new_u64(0), flags)?;
         epoll::add(&epoll, &ringing, EventData::new_u64(0), flags)?;
-        Ok(Bell { epoll, ringing })
+        let bell = Bell { epoll, ringing };
+        match epoll::add(&bell.epoll, stdin(), EventData::new_u64(0), flags) {
+            // A plain file or /dev/null, which nobody ever has to wait for.
+            Err(Errno::PERM) => bell.ring(),
+            outcome => outcome?,
+        }
+        Ok(bell)
     }
 
     /// Waits until the bell rings. There may be nothing to read any more by then.

@@ -248,3 +248,21 @@ fn wrong_arguments() {
     assert!(stderr.contains("a number of seconds above 0 is expected"), "{stderr}");
     assert_eq!(script(&["--nonsense"], "").0, Some(2));
 }
+
+#[test]
+fn completion_knows_every_argument() {
+    let complete = |shell| {
+        let output = Command::new(REPL).args(["--completion", shell]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = complete(shell);
+        for argument in ["executable", "launcher", "keep-going", "timeout", "completion"] {
+            assert!(script.contains(argument), "{shell}: {argument}");
+        }
+    }
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(complete("bash").as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success());
+}

@@ -63,6 +63,11 @@ defmodule Linx.Netlink.Port.Test.Soak.Report do
     IO.puts("\nerrors")
     for {{stage, errno}, count} <- Tally.all(:error), do: row("  #{stage} #{errno}", count)
 
+    with [_time | _times] = times <- Tally.kept(:outlived) do
+      row("\nport program outlived its BEAM", "at least", "at most")
+      row("  by, in ms", div(Enum.min(times), 1_000), div(Enum.max(times), 1_000))
+    end
+
     row("\nat the start and at the end", "start", "end")
     row("  BEAM: descriptors", start.descriptors, finish.descriptors)
     row("  BEAM: memory, KiB", start.memory, finish.memory)

@@ -26,6 +26,12 @@ defmodule Linx.Netlink.Port.Test.Soak.Tally do
     :ets.lookup_element(@table, key, 2)
   end
 
+  @doc "Keeps one more number of a kind."
+  def keep(kind, number), do: :ets.insert(@table, {{kind, make_ref()}, number})
+
+  @doc "The numbers of a kind."
+  def kept(kind), do: for([number] <- :ets.match(@table, {{kind, :_}, :"$1"}), do: number)
+
   @doc "The counts of a kind, keys of the form `{kind, name}`, the most frequent first."
   def all(kind) do
     @table

@@ -65,11 +65,19 @@ defmodule Linx.Netlink.Port.Descriptor do
   """
   @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
   def bind(fd, groups) do
-    {_pid, monitor} = spawn_monitor(fn -> exit({:shutdown, bind_duplicate(fd, groups)}) end)
+    caller = self()
+    result = make_ref()
 
+    {_pid, monitor} = spawn_monitor(fn -> send(caller, {result, bind_duplicate(fd, groups)}) end)
+
+    # The result is here when its sender is gone, and the duplicate with him.
     receive do
-      {:DOWN, ^monitor, :process, _pid, {:shutdown, result}} -> result
-      {:DOWN, ^monitor, :process, _pid, reason} -> {:error, reason}
+      {:DOWN, ^monitor, :process, _pid, reason} ->
+        receive do
+          {^result, outcome} -> outcome
+        after
+          0 -> {:error, reason}
+        end
     end
   end
 

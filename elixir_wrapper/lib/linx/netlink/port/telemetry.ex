@@ -28,7 +28,7 @@ defmodule Linx.Netlink.Port.Telemetry do
   @doc """
   Runs `fun` and emits how long it took: `:stop` if it returned `{:ok, _}`, else `:exception`.
   """
-  @spec open_span(map(), (() -> result)) :: result when result: {:ok, term()} | {:error, term()}
+  @spec open_span(map(), (... -> result)) :: result when result: {:ok, term()} | {:error, term()}
   def open_span(metadata, fun) do
     if available?(), do: measured(metadata, fun), else: fun.()
   end

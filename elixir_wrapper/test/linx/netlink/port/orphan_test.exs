@@ -3,10 +3,13 @@ defmodule Linx.Netlink.Port.OrphanTest do
 
   use Linx.Netlink.Port.Test.Case
 
-  alias Linx.Netlink.Port.Test.DoomedBeam
-
   # It takes some milliseconds, which `script/soak` shows. A busy machine may be busy with something else.
   @at_once 5_000_000
+
+  # It may take longer than a test may.
+  setup_all do
+    %{hanging_netns: Hanging.build()}
+  end
 
   setup do
     %{namespace: Namespace.create(), directory: Fixture.directory()}

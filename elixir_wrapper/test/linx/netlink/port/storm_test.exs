@@ -12,8 +12,8 @@ defmodule Linx.Netlink.Port.StormTest do
   @grace 20_000
 
   # A stop costs its callers their deadline, and then the probe its own.
-  @round [:KILL, :SEGV, :KILL, :SEGV, :STOP, :SEGV, :KILL, :SEGV, :KILL, :SEGV]
-  @rounds 20
+  @round [:STOP] ++ List.duplicate(:KILL, 10) ++ List.duplicate(:SEGV, 9)
+  @rounds 10
 
   setup do
     %{namespace: Namespace.create()}
@@ -34,7 +34,7 @@ defmodule Linx.Netlink.Port.StormTest do
     callers = for _number <- 1..64, do: spawn_caller(goal)
 
     for signals <- List.duplicate(@round, @rounds) do
-      for signal <- signals, do: serve_and_strike(server, signal)
+      for signal <- Enum.shuffle(signals), do: serve_and_strike(server, signal)
       # At whatever there is now, which is likely to be starting.
       with %{program: %{process: %{pid: os_pid}}} <- :sys.get_state(server),
            do: strike(os_pid, :KILL)
@@ -53,7 +53,7 @@ defmodule Linx.Netlink.Port.StormTest do
     end
 
     assert Process.whereis(server) == pid
-    assert :sys.get_state(server).starts > 10 * @rounds
+    assert :sys.get_state(server).starts >= length(@round) * @rounds
     for socket <- old, do: Namespace.assert_inside(socket, context.namespace)
     server |> open!(context.namespace) |> :socket.close()
     Descriptors.settle(server)
@@ -106,7 +106,8 @@ defmodule Linx.Netlink.Port.StormTest do
     socket
   end
 
-  for signal <- [:KILL, :SEGV] do
+  # Only SIGKILL is sure to come before the port program reads on.
+  for {signal, served} <- [KILL: [1], SEGV: [0, 1]] do
     test "a request in flight when the port program gets a SIG#{signal} is sent to the next one",
          context do
       server = start_server()
@@ -114,12 +115,12 @@ defmodule Linx.Netlink.Port.StormTest do
       stop(os_pid)
       caller = spawn_caller(fn -> open_inside(server, context.namespace) end)
       await_in_flight(server, 1)
-      # A signal that isn't SIGKILL acts when the process goes on. It dies of it before it reads.
+      # A signal that isn't SIGKILL acts when the process goes on.
       signal(os_pid, unquote(signal))
       strike(os_pid, :CONT)
       assert [:ok] = results([caller])
       assert %{program: program, server: %{starts: 2}} = info(server)
-      assert %{ok: 1, error: 0} = program.requests
+      assert program.requests.ok in unquote(served)
     end
   end
 
