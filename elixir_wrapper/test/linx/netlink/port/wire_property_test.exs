@@ -10,6 +10,9 @@ defmodule Linx.Netlink.Port.WirePropertyTest do
 
   alias Linx.Netlink.Port.Wire
 
+  # It takes as long as it is told to.
+  @moduletag timeout: :infinity
+
   @rounds 20_000
 
   @replies [
