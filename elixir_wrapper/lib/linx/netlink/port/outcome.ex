@@ -1,6 +1,6 @@
 defmodule Linx.Netlink.Port.Outcome do
   @moduledoc """
-  What a reply means, given what was expected.
+  What a reply means, given what was expected, for each of the requests that it answers.
 
   The kernel drops the descriptors that find no room in the BEAM's table, the last ones first: whoever
   misses one gets `EMFILE`. A reply that doesn't answer the question is `EPROTO`.
@@ -14,37 +14,60 @@ defmodule Linx.Netlink.Port.Outcome do
   @typedoc "What became of one of many."
   @type entry() :: {:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}
 
+  @typedoc "What became of one request: its descriptor or descriptors, a map, or why there is none."
+  @type t() :: {:ok, Descriptor.t() | [entry()]} | {:info, map()} | {:error, term()}
+
   @doc """
-  The result, and the descriptors that are more than were asked for; a map; or why there is none.
+  One outcome for each of `count` requests with the same expectation, and the descriptors that are more
+  than were asked for.
 
-      iex> Linx.Netlink.Port.Outcome.of(:one, :ok, [18])
-      {:ok, 18, []}
-      iex> Linx.Netlink.Port.Outcome.of(:one, :ok, [])
-      {:error, {:port, 24}}
-      iex> Linx.Netlink.Port.Outcome.of({:many, 2}, {:ok, [{:error, {:open, 2}}, :ok]}, [18])
-      {:ok, [{:error, {:open, 2}}, {:ok, 18}], []}
+      iex> Linx.Netlink.Port.Outcome.of(:one, 1, :ok, [18])
+      {[{:ok, 18}], []}
+      iex> Linx.Netlink.Port.Outcome.of(:one, 1, :ok, [])
+      {[{:error, {:port, 24}}], []}
+      iex> Linx.Netlink.Port.Outcome.of(:one, 2, {:ok, [:ok, :ok]}, [18, 19, 20])
+      {[{:ok, 18}, {:ok, 19}], [20]}
+      iex> Linx.Netlink.Port.Outcome.of({:many, 2}, 1, {:ok, [{:error, {:open, 2}}, :ok]}, [18])
+      {[{:ok, [{:error, {:open, 2}}, {:ok, 18}]}], []}
   """
-  @spec of(Requests.expectation(), term(), [Descriptor.t()]) ::
-          {:ok, Descriptor.t() | [entry()], [Descriptor.t()]} | {:info, map()} | {:error, term()}
-  def of(:one, :ok, [fd | extra]), do: {:ok, fd, extra}
+  @spec of(Requests.expectation(), pos_integer(), term(), [Descriptor.t()]) ::
+          {[t()], [Descriptor.t()]}
+  def of(expect, 1, reply, fds) do
+    {outcome, left} = of_one(expect, reply, fds)
+    {[outcome], left}
+  end
+
+  def of(:one, count, reply, fds) do
+    case of_one({:many, count}, reply, fds) do
+      {{:ok, entries}, left} -> {entries, left}
+      {{:error, reason}, left} -> {List.duplicate({:error, reason}, count), left}
+    end
+  end
+
+  @doc "The descriptors that a request was answered with."
+  @spec descriptors(Descriptor.t() | [entry()]) :: [Descriptor.t()]
+  def descriptors(entries) when is_list(entries), do: for({:ok, fd} <- entries, do: fd)
+  def descriptors(fd), do: [fd]
+
+  defp of_one(:one, :ok, [fd | left]), do: {{:ok, fd}, left}
   # The kernel drops what finds no room in the BEAM's table.
-  def of(:one, :ok, []), do: {:error, {:port, @emfile}}
+  defp of_one(:one, :ok, []), do: {{:error, {:port, @emfile}}, []}
 
-  def of({:many, count}, {:ok, results}, fds)
-      when is_list(results) and length(results) == count do
-    {results, extra} = Enum.map_reduce(results, fds, &entry/2)
-    {:ok, results, extra}
+  defp of_one({:many, count}, {:ok, results}, fds)
+       when is_list(results) and length(results) == count do
+    {entries, left} = Enum.map_reduce(results, fds, &entry/2)
+    {{:ok, entries}, left}
   end
 
-  def of({:many, count}, {:error, reasons}, fds)
-      when is_list(reasons) and length(reasons) == count do
-    {results, extra} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
-    {:ok, results, extra}
+  defp of_one({:many, count}, {:error, reasons}, fds)
+       when is_list(reasons) and length(reasons) == count do
+    {entries, left} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
+    {{:ok, entries}, left}
   end
 
-  def of(:info, {:ok, map}, []) when is_map(map), do: {:info, map}
-  def of(_expect, {:error, reason}, _fds), do: {:error, reason}
-  def of(_expect, _reply, _fds), do: {:error, {:port, @eproto}}
+  defp of_one(:info, {:ok, map}, left) when is_map(map), do: {{:info, map}, left}
+  defp of_one(_expect, {:error, reason}, left), do: {{:error, reason}, left}
+  defp of_one(_expect, _reply, left), do: {{:error, {:port, @eproto}}, left}
 
   # Descriptors come in order, and the last ones are the ones that get lost.
   defp entry(:ok, [fd | fds]), do: {{:ok, fd}, fds}

@@ -2,13 +2,18 @@ defmodule Linx.Netlink.Port.Requests do
   @moduledoc """
   The requests that a server has taken and not yet answered.
 
-  Ids grow and are never used again. So whatever comes for an id that isn't in here is late, and
-  belongs to nobody; nothing has to be remembered to know that.
+  Each caller's request has an id. Ids grow and are never used again. So whatever comes for an id that
+  isn't in here is late, and belongs to nobody; nothing has to be remembered to know that.
+
+  A request is lined up, sent, and answered. What is on its way to the port program is a *flight*, with
+  the id of the first request in it. Callers who ask for the same thing while it is under way share the
+  next flight: they would wait for the same namespace file anyway. So they cost the port program one
+  thread instead of one each, and where that file hangs, it holds up one thread for all of them.
   """
 
   alias Linx.Netlink.Port.Wire
 
-  defstruct next_id: 1, table: %{}, queue: :queue.new()
+  defstruct next_id: 1, table: %{}, queue: :queue.new(), flights: %{}, under_way: %{}
 
   @typedoc "What a good reply brings: one descriptor, one for each of so many entries, or a map."
   @type expectation() :: :one | {:many, pos_integer()} | :info
@@ -17,37 +22,48 @@ defmodule Linx.Netlink.Port.Requests do
   @type waiting() :: GenServer.from() | :probe
 
   @typedoc """
-  A request: who waits, for what, how long (in monotonic milliseconds), what was asked, and how often
-  it was sent.
+  A request: who waits, for what, how long (in monotonic milliseconds), what was asked, how often it was
+  sent, and the flight that it is in.
   """
   @type request() :: %{
           from: waiting(),
           expect: expectation(),
           deadline: integer(),
           command: Wire.command(),
-          sends: non_neg_integer()
+          sends: non_neg_integer(),
+          flight: Wire.id() | nil
         }
 
+  @typedoc "Sends the command of so many requests as one, by the id of the first: `:ok`, or not now."
+  @type send() :: (Wire.id(), Wire.command(), pos_integer() -> :ok | term())
+
+  @typedoc """
+  The requests by id; those that are lined up, with those that share a flight together; the requests in
+  each flight; and for what can be shared and is under way, the flight, and who waits for the next, the
+  last one first.
+  """
   @type t() :: %__MODULE__{
           next_id: Wire.id(),
           table: %{optional(Wire.id()) => request()},
-          queue: :queue.queue(Wire.id())
+          queue: :queue.queue([Wire.id(), ...]),
+          flights: %{optional(Wire.id()) => {Wire.command(), [Wire.id(), ...]}},
+          under_way: %{optional(Wire.command()) => {Wire.id(), [Wire.id()]}}
         }
 
-  @doc "Takes a request. It is not sent yet."
+  @doc "Takes a request and lines it up."
   @spec add(t(), waiting(), expectation(), integer(), Wire.command()) :: {Wire.id(), t()}
   def add(%__MODULE__{next_id: id, table: table} = requests, from, expect, deadline, command) do
-    request = %{from: from, expect: expect, deadline: deadline, command: command, sends: 0}
-    {id, %{requests | next_id: id + 1, table: Map.put(table, id, request)}}
-  end
+    request = %{
+      from: from,
+      expect: expect,
+      deadline: deadline,
+      command: command,
+      sends: 0,
+      flight: nil
+    }
 
-  @doc "Takes out the request that has been answered."
-  @spec pop(t(), Wire.id()) :: {request() | nil, t()}
-  def pop(%__MODULE__{table: table} = requests, id) do
-    case table do
-      %{^id => request} -> {request, %{requests | table: Map.delete(table, id)}}
-      _late -> {nil, requests}
-    end
+    requests = %{requests | next_id: id + 1, table: Map.put(table, id, request)}
+    {id, line_up(requests, [id])}
   end
 
   @doc "How many wait for an answer."
@@ -62,59 +78,77 @@ defmodule Linx.Netlink.Port.Requests do
   @spec queued?(t()) :: boolean()
   def queued?(%__MODULE__{queue: queue}), do: not :queue.is_empty(queue)
 
-  @doc "Lines a request up to be sent."
-  @spec enqueue(t(), Wire.id()) :: t()
-  def enqueue(%__MODULE__{queue: queue} = requests, id) do
-    %{requests | queue: :queue.in(id, queue)}
-  end
+  @doc """
+  Sends the requests that are lined up, as far as `send` takes them.
 
-  @doc "Notes that a request was sent."
-  @spec sent(t(), Wire.id()) :: t()
-  def sent(%__MODULE__{table: table} = requests, id) do
-    %{^id => request} = table
-    %{requests | table: %{table | id => %{request | sends: request.sends + 1}}}
+  Those whose time was up in the meantime, or whose caller is gone, are left out. Those that ask for what
+  is under way already wait until it has landed.
+  """
+  @spec flush(t(), send()) :: t()
+  def flush(%__MODULE__{} = requests, send) do
+    case :queue.out(requests.queue) do
+      {:empty, _queue} ->
+        requests
+
+      {{:value, ids}, queue} ->
+        {wanted, unwanted} = Enum.split_with(ids, &wanted?(requests.table[&1]))
+        rest = %{requests | queue: queue, table: Map.drop(requests.table, unwanted)}
+
+        case launch(rest, wanted, send) do
+          {:ok, requests} -> flush(requests, send)
+          :not_now -> %{rest | queue: :queue.in_r(wanted, queue)}
+        end
+    end
   end
 
   @doc """
-  Sends the requests that are lined up, as far as `send` takes them: it gets an id and a command and
-  returns `:ok` or something else, which ends it.
-
-  Those that have been answered in the meantime, or whose caller is gone, are left out.
+  Ends the flight that has been answered, and takes out the requests in it, with their ids. It is `nil`
+  for those whose time was up. If there is no such flight, or none of it is left, there are none.
   """
-  @spec flush(t(), (Wire.id(), Wire.command() -> :ok | term())) :: t()
-  def flush(%__MODULE__{queue: queue, table: table} = requests, send) do
-    with {:value, id} <- :queue.peek(queue),
-         %{^id => request} <- table,
-         true <- wanted?(request) do
-      case send.(id, request.command) do
-        :ok -> requests |> sent(id) |> drop_first() |> flush(send)
-        _later -> requests
-      end
-    else
-      :empty -> requests
-      _unwanted -> requests |> forget_first() |> flush(send)
+  @spec land(t(), Wire.id()) :: {[{Wire.id(), request() | nil}], t()}
+  def land(%__MODULE__{flights: flights, table: table} = requests, flight) do
+    case Map.pop(flights, flight) do
+      {nil, _flights} ->
+        {[], requests}
+
+      {{command, ids}, flights} ->
+        landed = Enum.map(ids, &{&1, table[&1]})
+        requests = %{requests | flights: flights, table: Map.drop(table, ids)}
+        {landed, clear_way(requests, command, flight)}
     end
   end
 
   @doc "Takes out the requests whose time is up."
   @spec expire(t(), integer()) :: {[request()], t()}
-  def expire(requests, now), do: split(requests, fn request -> request.deadline <= now end)
+  def expire(%__MODULE__{} = requests, now) do
+    {expired, rest} = Enum.split_with(requests.table, fn {_id, it} -> it.deadline <= now end)
+    expired = Enum.map(expired, &elem(&1, 1))
+    {expired, Enum.reduce(expired, %{requests | table: Map.new(rest)}, &leave_flight/2)}
+  end
 
   @doc "Takes out all requests."
   @spec clear(t()) :: {[request()], t()}
-  def clear(requests), do: split(%{requests | queue: :queue.new()}, fn _request -> true end)
+  def clear(%__MODULE__{table: table, next_id: next_id}) do
+    {Map.values(table), %__MODULE__{next_id: next_id}}
+  end
 
   @doc """
   What becomes of the requests when the port program dies: each is sent once more, to the next one.
   Takes out those that have been sent twice, and lines up all others again, oldest first.
   """
   @spec resend(t()) :: {[request()], t()}
-  def resend(requests) do
-    {failed, requests} =
-      split(requests, fn request -> request.sends >= 2 or request.from == :probe end)
+  def resend(%__MODULE__{table: table, next_id: next_id}) do
+    {failed, rest} =
+      table
+      |> Enum.sort()
+      |> Enum.split_with(fn {_id, it} -> it.sends >= 2 or it.from == :probe end)
 
-    queue = requests.table |> Map.keys() |> Enum.sort() |> :queue.from_list()
-    {failed, %{requests | queue: queue}}
+    requests =
+      Enum.reduce(rest, %__MODULE__{next_id: next_id}, fn {id, request}, requests ->
+        line_up(put_in(requests.table[id], %{request | flight: nil}), [id])
+      end)
+
+    {Enum.map(failed, &elem(&1, 1)), requests}
   end
 
   @doc "When the first of them runs out of time; `nil` if there is none."
@@ -125,18 +159,74 @@ defmodule Linx.Netlink.Port.Requests do
     table |> Enum.map(fn {_id, request} -> request.deadline end) |> Enum.min()
   end
 
-  defp split(%__MODULE__{table: table} = requests, out?) do
-    {out, rest} = Enum.split_with(table, fn {_id, request} -> out?.(request) end)
-    {Enum.map(out, &elem(&1, 1)), %{requests | table: Map.new(rest)}}
-  end
+  defp line_up(requests, ids), do: %{requests | queue: :queue.in(ids, requests.queue)}
 
-  defp drop_first(requests), do: %{requests | queue: :queue.drop(requests.queue)}
-
-  defp forget_first(requests) do
-    {{:value, id}, queue} = :queue.out(requests.queue)
-    %{requests | queue: queue, table: Map.delete(requests.table, id)}
-  end
-
+  defp wanted?(nil), do: false
   defp wanted?(%{from: :probe}), do: true
   defp wanted?(%{from: {pid, _tag}}), do: Process.alive?(pid)
+
+  defp launch(requests, [], _send), do: {:ok, requests}
+
+  defp launch(%{under_way: under_way} = requests, [id | _more] = ids, send) do
+    %{^id => %{command: command}} = requests.table
+
+    case under_way do
+      %{^command => {flight, waiting}} ->
+        {:ok,
+         %{requests | under_way: %{under_way | command => {flight, Enum.reverse(ids, waiting)}}}}
+
+      _nothing_like_it ->
+        if send.(id, command, length(ids)) == :ok,
+          do: {:ok, take_off(requests, command, ids)},
+          else: :not_now
+    end
+  end
+
+  defp take_off(requests, command, [flight | _more] = ids) do
+    table =
+      Enum.reduce(ids, requests.table, fn id, table ->
+        Map.update!(table, id, &%{&1 | sends: &1.sends + 1, flight: flight})
+      end)
+
+    requests = %{
+      requests
+      | table: table,
+        flights: Map.put(requests.flights, flight, {command, ids})
+    }
+
+    if Wire.shareable?(command),
+      do: put_in(requests.under_way[command], {flight, []}),
+      else: requests
+  end
+
+  # Whoever waited for this flight to land is next, all at once if one flight can hold them.
+  defp clear_way(%{under_way: under_way} = requests, command, flight) do
+    case under_way do
+      %{^command => {^flight, waiting}} ->
+        waiting
+        |> Enum.reverse()
+        |> Enum.chunk_every(Wire.most_shared(command))
+        |> Enum.reduce(%{requests | under_way: Map.delete(under_way, command)}, &line_up(&2, &1))
+
+      _another_or_none ->
+        requests
+    end
+  end
+
+  # Whatever holds it up, the next may fare better. What is left of it, and comes late, is somebody's yet.
+  defp leave_flight(%{flight: nil}, requests), do: requests
+
+  defp leave_flight(%{flight: flight, command: command}, requests) do
+    requests = clear_way(requests, command, flight)
+
+    case requests.flights do
+      %{^flight => {_command, ids}} ->
+        if Enum.any?(ids, &is_map_key(requests.table, &1)),
+          do: requests,
+          else: %{requests | flights: Map.delete(requests.flights, flight)}
+
+      _gone ->
+        requests
+    end
+  end
 end

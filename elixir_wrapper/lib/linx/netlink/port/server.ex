@@ -263,26 +263,17 @@ defmodule Linx.Netlink.Port.Server do
   ## Requests
 
   defp take(state, from, expect, deadline, command) do
-    {id, requests} = Requests.add(state.requests, from, expect, deadline, command)
-    submit(%{state | requests: requests}, id, command)
-  end
-
-  defp submit(state, id, command) do
-    if up?(state) and not Requests.queued?(state.requests) and send_now(state, id, command) == :ok do
-      %{state | requests: Requests.sent(state.requests, id)}
-    else
-      retry_soon(%{state | requests: Requests.enqueue(state.requests, id)})
-    end
-  end
-
-  defp send_now(state, id, command) do
-    Program.send_frame(state.program, Wire.frame(id, command))
+    {_id, requests} = Requests.add(state.requests, from, expect, deadline, command)
+    flush(%{state | requests: requests})
   end
 
   defp flush(state) do
     if up?(state) and Requests.queued?(state.requests) do
-      requests = Requests.flush(state.requests, &send_now(state, &1, &2))
-      retry_soon(%{state | requests: requests})
+      send = fn id, command, count ->
+        Program.send_frame(state.program, Wire.frame(id, command, count))
+      end
+
+      retry_soon(%{state | requests: Requests.flush(state.requests, send)})
     else
       state
     end
@@ -302,12 +293,9 @@ defmodule Linx.Netlink.Port.Server do
   defp events(state, [event | events]), do: state |> event(event) |> events(events)
 
   defp event(state, {:reply, id, reply, fds}) do
-    case Requests.pop(state.requests, id) do
-      {nil, _requests} ->
-        late(state, id, fds)
-
-      {request, requests} ->
-        answer(%{state | requests: requests}, id, request, reply, fds)
+    case Requests.land(state.requests, id) do
+      {[], _requests} -> late(state, id, fds)
+      {landed, requests} -> answer(%{state | requests: requests}, landed, reply, fds)
     end
   end
 
@@ -374,31 +362,43 @@ defmodule Linx.Netlink.Port.Server do
 
   defp ending(state, _time, _code, _text), do: state
 
-  defp answer(state, _id, %{from: :probe}, _reply, fds) do
-    Closer.close(state.closer, fds)
-    %{state | probe: nil}
+  # Requests that share a flight expect the same.
+  defp answer(state, [{_id, first} | _more] = landed, reply, fds) do
+    expect = if first, do: first.expect, else: :one
+    {outcomes, left} = Outcome.of(expect, length(landed), reply, fds)
+
+    landed
+    |> Enum.zip_reduce(outcomes, discard(state, left), &deliver/3)
+    |> healthy()
   end
 
-  defp answer(state, id, request, reply, fds) do
-    case Outcome.of(request.expect, reply, fds) do
-      {:ok, result, []} -> hand_over(state, id, request, result, fds)
-      {:ok, result, extra} -> hand_over(discard(state, extra), id, request, result, fds -- extra)
-      {:info, map} -> GenServer.reply(request.from, {:ok, map, counts(state), state.closer})
-      {:error, reason} -> refuse(state, request, reason, fds)
-    end
+  defp deliver({_id, %{from: :probe}}, _outcome, state), do: %{state | probe: nil}
 
-    healthy(state)
-  end
-
-  defp hand_over(state, id, %{from: {caller, _tag} = from}, result, fds) do
-    Closer.watch(state.closer, id, caller, fds)
+  defp deliver({id, %{from: {caller, _tag} = from}}, {:ok, result}, state) do
+    Closer.watch(state.closer, id, caller, Outcome.descriptors(result))
     GenServer.reply(from, {:ok, result, id, state.closer})
+    state
   end
 
-  defp refuse(state, request, reason, fds) do
-    Closer.close(state.closer, fds)
-    GenServer.reply(request.from, {:error, plain(state, reason)})
+  # His time was up.
+  defp deliver({_id, nil}, {:ok, fd}, state) do
+    Closer.close(state.closer, [fd])
+    state
   end
+
+  defp deliver({_id, nil}, {:error, _reason}, state), do: state
+
+  defp deliver({_id, %{from: from}}, {:info, map}, state) do
+    GenServer.reply(from, {:ok, map, counts(state), state.closer})
+    state
+  end
+
+  defp deliver({_id, %{from: from}}, {:error, reason}, state) do
+    GenServer.reply(from, {:error, plain(state, reason)})
+    state
+  end
+
+  defp discard(state, []), do: state
 
   defp discard(state, fds) do
     Logger.warning("#{Program.describe(state.program)} sent more descriptors than were asked for")

@@ -14,14 +14,27 @@ defmodule Linx.Netlink.Port.Wire do
   @max_request 1_048_576
   @max_reply 1_048_576
 
+  @max_entries 253
+
   # <<131, SMALL_TUPLE, 2, SMALL_BIG, 8 bytes, positive>> and the eight bytes of the id.
   @prefix_size 14
+  # The beginnings of the commands that open sockets, up to what comes from their entries.
+  @small_tuple 104
+  @list 108
+  @nil_ext 106
+  @open_in_netns <<119, 13, "open_in_netns">>
+  @open_many <<@small_tuple, 2, 119, 9, "open_many">>
+
+  # What the port program reads at once.
+  @most_shared_bytes 16_384
 
   @typedoc "A request's own number, echoed by its reply."
   @type id() :: non_neg_integer()
 
-  @typedoc "An encoded command: an external term without its version byte."
-  @type command() :: binary()
+  @typedoc """
+  An encoded command, an external term without its version byte; for one socket, the encoded entry.
+  """
+  @type command() :: {:open, binary()} | {:term, binary()}
 
   @typedoc "A reply, or whatever else came."
   @type incoming() ::
@@ -37,19 +50,20 @@ defmodule Linx.Netlink.Port.Wire do
 
   @doc "How many sockets one request can ask for: as many descriptors as one message can carry."
   @spec max_entries() :: pos_integer()
-  def max_entries, do: 253
+  def max_entries, do: @max_entries
 
   @doc "The command that opens one socket."
   @spec open(binary() | {:pid, pos_integer()}, integer(), map()) ::
           {:ok, command()} | {:error, {:port, pos_integer()}}
-  def open(netns, protocol, options) when options == %{},
-    do: encode({:open_in_netns, netns, protocol})
-
-  def open(netns, protocol, options), do: encode({:open_in_netns, netns, protocol, options})
+  def open(netns, protocol, options) do
+    with {:ok, bytes} <- encode(entry(netns, protocol, options)), do: {:ok, {:open, bytes}}
+  end
 
   @doc "The command that opens many."
   @spec open_many([tuple(), ...]) :: {:ok, command()} | {:error, {:port, pos_integer()}}
-  def open_many(entries), do: encode({:open_many, entries})
+  def open_many(entries) do
+    with {:ok, bytes} <- encode({:open_many, entries}), do: {:ok, {:term, bytes}}
+  end
 
   @doc "One entry of `open_many/1`."
   @spec entry(binary() | {:pid, pos_integer()}, integer(), map()) :: tuple()
@@ -59,22 +73,50 @@ defmodule Linx.Netlink.Port.Wire do
   @doc "The command that asks the port program about itself."
   @spec info() :: command()
   def info do
-    {:ok, command} = encode(:info)
-    command
+    {:ok, bytes} = encode(:info)
+    {:term, bytes}
+  end
+
+  @doc "Whether several callers' requests for the same can be made one."
+  @spec shareable?(command()) :: boolean()
+  def shareable?({kind, _bytes}), do: kind == :open
+
+  @doc "How many can."
+  @spec most_shared(command()) :: pos_integer()
+  def most_shared({:open, entry}) do
+    @most_shared_bytes |> div(byte_size(entry)) |> min(@max_entries) |> max(1)
   end
 
   @doc """
-  The frame that makes a request of a command.
+  The frame that makes a request of a command, for `count` callers if it is `shareable?/1`.
 
-      iex> frame = Linx.Netlink.Port.Wire.frame(7, Linx.Netlink.Port.Wire.info())
-      iex> <<length::32, term::binary>> = IO.iodata_to_binary(frame)
-      iex> {length == byte_size(term), :erlang.binary_to_term(term)}
-      {true, {7, :info}}
+      iex> alias Linx.Netlink.Port.Wire
+      iex> term = fn frame ->
+      ...>   <<length::32, term::binary-size(length)>> = IO.iodata_to_binary(frame)
+      ...>   :erlang.binary_to_term(term)
+      ...> end
+      iex> term.(Wire.frame(7, Wire.info()))
+      {7, :info}
+      iex> {:ok, open} = Wire.open("/run/netns/a", 0, %{})
+      iex> term.(Wire.frame(7, open))
+      {7, {:open_in_netns, "/run/netns/a", 0}}
+      iex> term.(Wire.frame(7, open, 2))
+      {7, {:open_many, [{"/run/netns/a", 0}, {"/run/netns/a", 0}]}}
   """
-  @spec frame(id(), command()) :: iodata()
-  def frame(id, command) do
-    [<<byte_size(command) + @prefix_size::32, 131, 104, 2, 110, 8, 0, id::little-64>>, command]
+  @spec frame(id(), command(), pos_integer()) :: iodata()
+  def frame(id, command, count \\ 1) do
+    term = term(command, count)
+    size = IO.iodata_length(term) + @prefix_size
+    [<<size::32, 131, @small_tuple, 2, 110, 8, 0, id::little-64>> | term]
   end
+
+  defp term({:term, bytes}, 1), do: [bytes]
+
+  defp term({:open, <<@small_tuple, size, elements::binary>>}, 1),
+    do: [<<@small_tuple, size + 1, @open_in_netns>>, elements]
+
+  defp term({:open, entry}, count),
+    do: [<<@open_many, @list, count::32>>, List.duplicate(entry, count), @nil_ext]
 
   @doc """
   Cuts what came on the port program's output into frames.
@@ -159,10 +201,10 @@ defmodule Linx.Netlink.Port.Wire do
        wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore)a
   end
 
-  defp encode(command) do
-    <<131, bytes::binary>> = :erlang.term_to_binary(command)
+  defp encode(term) do
+    <<131, bytes::binary>> = :erlang.term_to_binary(term)
 
-    if byte_size(bytes) + @prefix_size > @max_request do
+    if byte_size(bytes) + byte_size(@open_in_netns) + @prefix_size > @max_request do
       {:error, {:port, 90}}
     else
       {:ok, bytes}
