@@ -19,7 +19,7 @@ defmodule Linx.Netlink.Port.DemoTest do
   ln -s /bin/true /opt/bin/cargo
   """
 
-  @demo "export MIX_ENV=test HOME=/opt/clone LC_ALL=C.UTF-8 PATH=$PATH:/opt/bin; exec " <>
+  @demo "export MIX_ENV=test HOME=/opt/clone USER=my_app LC_ALL=C.UTF-8 PATH=$PATH:/opt/bin; exec " <>
           "setpriv --reuid=my_app --regid=my_app --init-groups --inh-caps=-all /opt/clone/script/demo"
 
   setup do
@@ -81,7 +81,8 @@ defmodule Linx.Netlink.Port.DemoTest do
     if output =~ expected do
       output
     else
-      assert_receive {^port, {:data, data}}, @patience
+      assert_receive {^port, message}, @patience
+      assert {:data, data} = message, "it ended, having said only #{output}"
       await_output(port, expected, output <> data)
     end
   end
