@@ -31,6 +31,13 @@ defmodule Linx.Netlink.Port.HangingTest do
     callers
   end
 
+  # A thread that has answered may not have put that down yet.
+  defp await_program_in_flight(server, count) do
+    eventually("the port program has #{count} in flight", fn ->
+      info(server).program.requests.in_flight == count
+    end)
+  end
+
   defp info(server) do
     {:ok, info} = Port.info(server)
     info
@@ -56,7 +63,7 @@ defmodule Linx.Netlink.Port.HangingTest do
     Descriptors.await(here)
     Descriptors.await(os_pid(server), there)
 
-    assert %{program: %{requests: %{in_flight: 200}}, server: %{starts: 1}} = info(server)
+    await_program_in_flight(server, 200)
     Hanging.release(context.hanging)
 
     for result <- results(callers) do
@@ -65,7 +72,8 @@ defmodule Linx.Netlink.Port.HangingTest do
       assert errno in [:econnaborted, :enotconn, :enoent]
     end
 
-    assert %{program: %{requests: %{in_flight: 0}}, server: %{starts: 1}} = info(server)
+    await_program_in_flight(server, 0)
+    assert %{server: %{starts: 1}} = info(server)
   end
 
   test "a request that is stuck times out, and the port program is not blamed for it", context do
