@@ -3,8 +3,13 @@
 
 #![allow(unsafe_code)]
 
-use nix::libc::{c_char, clearenv, environ, strlen};
+use nix::libc::{c_char, clearenv, strlen};
 use std::ptr::write_volatile;
+
+unsafe extern "C" {
+    /// `environ(7)`. The libc crate knows it for glibc only.
+    static mut environ: *const *mut c_char;
+}
 
 /// Empties the environment, and overwrites what it was: clearing alone would leave the client's
 /// secrets in memory, and in /proc/self/environ. (What stays there is GLIBC_TUNABLES, of which glibc
@@ -15,7 +20,7 @@ pub fn empty() {
     // into writable memory of this process; one may be a copy that glibc made of GLIBC_TUNABLES.
     // Nobody holds on to one: the standard library copies what it is asked for.
     unsafe {
-        let mut entry = environ.cast_const();
+        let mut entry = environ;
         while !entry.is_null() && !(*entry).is_null() {
             overwrite(*entry);
             entry = entry.add(1);

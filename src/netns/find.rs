@@ -1,7 +1,7 @@
 use super::{NetnsFile, lookup, nsfs};
 use crate::wire::{Failure, Netns, Stage};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
@@ -85,7 +85,7 @@ fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
         return Err(unreadable(&found).unwrap_or_else(no_namespace));
     }
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let file = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+    let file = openat(AT_FDCWD, path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(Stage::Open.fails())?;
     match nsfs::is_network_namespace(&file) {
         Ok(true) => Ok(NetnsFile(file)),

@@ -6,7 +6,7 @@
 //! would allow files to be opened for writing.
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use std::os::fd::OwnedFd;
@@ -15,9 +15,9 @@ use std::os::unix::ffi::OsStringExt;
 /// As many symbolic links as the kernel follows in one path: `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
 
-/// Finds `path` as `open(2)` does.
+/// Finds `path` as `open(2)` does, which makes another system call with every C library.
 pub fn anywhere(path: &[u8]) -> Result<OwnedFd, Errno> {
-    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+    openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// A name in a directory, without a way out of it.

@@ -3,17 +3,15 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
-use nix::libc::{CLONE_NEWNET, c_ulong};
-use nix::{ioctl_none_bad, request_code_none};
+use nix::ioctl_none_bad;
+use nix::libc::CLONE_NEWNET;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-const NSIO: u8 = 0xb7;
-
 /// The request that tells which user namespace a namespace belongs to.
-pub const NS_GET_USERNS: c_ulong = request_code_none!(NSIO, 0x1);
+pub const NS_GET_USERNS: i32 = 0xb701;
 
 /// The request that tells which kind of namespace a file is.
-pub const NS_GET_NSTYPE: c_ulong = request_code_none!(NSIO, 0x3);
+pub const NS_GET_NSTYPE: i32 = 0xb703;
 
 ioctl_none_bad!(ns_get_userns, NS_GET_USERNS);
 ioctl_none_bad!(ns_get_nstype, NS_GET_NSTYPE);

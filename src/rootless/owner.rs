@@ -1,6 +1,6 @@
 use crate::netns::{NetnsFile, owner};
 use nix::errno::Errno;
-use nix::sys::stat::{fstat, stat};
+use rustix::fs::{Stat, fstat, stat};
 use std::os::fd::OwnedFd;
 
 /// The user namespace that `file` belongs to, if it is not the program's own.
@@ -11,7 +11,13 @@ pub fn foreign_owner(file: &NetnsFile) -> Result<Option<OwnedFd>, Errno> {
         Err(Errno::EPERM) => return Ok(None),
         Err(errno) => return Err(errno),
     };
-    let (own, other) = (stat("/proc/self/ns/user")?, fstat(&owner)?);
-    let same = (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino);
+    let own = identity(stat("/proc/self/ns/user"))?;
+    let same = own == identity(fstat(&owner))?;
     Ok((!same).then_some(owner))
+}
+
+/// What two files differ in, unless they are one: their device and inode.
+fn identity(stat: rustix::io::Result<Stat>) -> Result<(u64, u64), Errno> {
+    stat.map(|stat| (stat.st_dev, stat.st_ino))
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
 }
