@@ -5,6 +5,8 @@
 //! looked at. The other lets through what the [`rules`] allow and kills the process for anything
 //! else.
 
+#[cfg(target_env = "gnu")]
+mod glibc;
 mod number;
 mod rule;
 mod table;
@@ -22,10 +24,17 @@ use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 use std::fmt;
 
+/// What is allowed besides, since the C library that the program is linked to does it.
+#[cfg(target_env = "gnu")]
+const C_LIBRARY_RULES: &[Rule] = glibc::RULES;
+#[cfg(not(target_env = "gnu"))]
+const C_LIBRARY_RULES: &[Rule] =
+    &[rule::elsewhere(number::MREMAP, &[], "musl: realloc(3) of a block of more than 128 KiB")];
+
 /// All rules, those that only user namespaces need among them if `userns` says so.
 pub fn rules(userns: bool) -> impl Iterator<Item = &'static Rule> {
     let more = if userns { table::USERNS_RULES } else { &[] };
-    table::RULES.iter().chain(more)
+    table::RULES.iter().chain(C_LIBRARY_RULES).chain(more)
 }
 
 /// The filters could not be made or installed.

@@ -1,5 +1,7 @@
 //! The numbers of system calls, which every architecture chooses for itself.
 
+#![cfg_attr(not(target_env = "gnu"), allow(dead_code, reason = "some are for glibc alone"))]
+
 use seccompiler::TargetArch;
 
 /// A system call with its numbers.

@@ -38,6 +38,18 @@ impl Check {
     }
 }
 
+pub(super) const fn always(call: Call, why: &'static str) -> Rule {
+    Rule { call, checks: &[], needed: Needed::Everywhere, why }
+}
+
+pub(super) const fn only(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
+    Rule { call, checks, needed: Needed::Everywhere, why }
+}
+
+pub(super) const fn elsewhere(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
+    Rule { call, checks, needed: Needed::Elsewhere, why }
+}
+
 /// The argument has exactly this value.
 pub(super) const fn is(argument: u8, value: i32) -> Check {
     Check { argument, mask: u32::MAX, value: value as u32 }

@@ -1,11 +1,14 @@
 //! Who needs which system call.
 
 use super::number::*;
-use super::rule::{Check, Needed, Rule, is, is_but_for, without};
+use super::rule::{Check, Rule, always, elsewhere, is, is_but_for, only, without};
 use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS};
 use nix::libc;
 
-/// The flags with which pthread_create(3) of glibc starts a thread, in every version.
+/// `O_NOFOLLOW` on x86_64 and `O_LARGEFILE` on aarch64, and the other way round: neither matters.
+const NOFOLLOW_OR_LARGEFILE: i32 = 0o400_000 | 0o100_000;
+
+/// The flags with which pthread_create(3) starts a thread, in every version of glibc and musl.
 const THREAD: i32 = libc::CLONE_VM
     | libc::CLONE_FS
     | libc::CLONE_FILES
@@ -16,36 +19,17 @@ const THREAD: i32 = libc::CLONE_VM
     | libc::CLONE_PARENT_SETTID
     | libc::CLONE_CHILD_CLEARTID;
 
-/// `O_NOFOLLOW` on x86_64 and `O_LARGEFILE` on aarch64, and the other way round: neither matters.
-const NOFOLLOW_OR_LARGEFILE: i32 = 0o400_000 | 0o100_000;
+/// `CLONE_DETACHED`, which musl sets too and the kernel ignores.
+const DETACHED: i32 = 0x40_0000;
 
 /// A futex is the process's own or not, and its timeout by this clock or that.
 const EITHER_FUTEX: i32 = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
-
-/// `SIGSETXID` of glibc, the second of the signals that it keeps for itself.
-const SIGSETXID: i32 = 33;
-
-/// `MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE` of Linux 6.13.
-const GUARD_INSTALL: i32 = 102;
-const GUARD_REMOVE: i32 = 103;
-
-const fn always(call: Call, why: &'static str) -> Rule {
-    Rule { call, checks: &[], needed: Needed::Everywhere, why }
-}
-
-const fn only(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
-    Rule { call, checks, needed: Needed::Everywhere, why }
-}
-
-const fn elsewhere(call: Call, checks: &'static [Check], why: &'static str) -> Rule {
-    Rule { call, checks, needed: Needed::Elsewhere, why }
-}
 
 const fn option(checks: &'static [Check], why: &'static str) -> Rule {
     only(SETSOCKOPT, checks, why)
 }
 
-/// The system calls that are always allowed.
+/// The system calls that are allowed, whatever the program is linked to.
 pub const RULES: &[Rule] = &[
     // Serving.
     always(EPOLL_PWAIT, "serve: waits for something to read"),
@@ -84,7 +68,7 @@ pub const RULES: &[Rule] = &[
     always(READLINKAT, "netns: symbolic links, where policy forbids some"),
     always(FSTATFS, "netns: whether a file is a namespace"),
     always(FACCESSAT2, "netns: why a file that is no namespace could not have been read"),
-    only(IOCTL, &[is(1, NS_GET_NSTYPE as i32)], "netns: which kind of namespace a file is"),
+    only(IOCTL, &[is(1, NS_GET_NSTYPE)], "netns: which kind of namespace a file is"),
     always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
     only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),
     // Opening a socket.
@@ -120,49 +104,35 @@ pub const RULES: &[Rule] = &[
         "netlink: sndbuf without CAP_NET_ADMIN",
     ),
     // Threads.
-    always(CLONE3, "glibc: tries it first for a thread, and is told that there is no such call"),
-    only(CLONE, &[is(0, THREAD)], "glibc: a thread, never a process or a namespace"),
-    only(RT_SIGACTION, &[is(0, SIGSETXID)], "glibc: a handler, before the first thread"),
-    always(RT_SIGPROCMASK, "glibc: no signal comes to a half-made thread"),
-    always(SET_ROBUST_LIST, "glibc: every thread at its start"),
-    always(RSEQ, "glibc: every thread at its start"),
-    always(SIGALTSTACK, "std: the main thread gives back its second stack at its end"),
-    elsewhere(
-        SCHED_GETAFFINITY,
-        &[],
-        "glibc: malloc(3) counts the processors before it makes one more arena",
+    only(
+        CLONE,
+        &[is_but_for(0, THREAD, DETACHED)],
+        "C library: a thread, never a process or a namespace",
     ),
+    always(RT_SIGPROCMASK, "C library: no signal comes to a half-made thread"),
+    always(SIGALTSTACK, "std: the main thread gives back its second stack at its end"),
     elsewhere(GETTID, &[], "std: the message of a panic has the id of its thread"),
-    always(EXIT, "glibc: the end of a thread"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, glibc: locks"),
-    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, glibc: locks"),
+    always(EXIT, "C library: the end of a thread"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAKE, EITHER_FUTEX)], "std, C library: locks"),
+    only(FUTEX, &[is_but_for(1, libc::FUTEX_WAIT_BITSET, EITHER_FUTEX)], "std, C library: locks"),
     elsewhere(
         FUTEX,
         &[is_but_for(1, libc::FUTEX_WAIT, EITHER_FUTEX)],
-        "glibc: locks of malloc(3), when two threads come at the same moment",
+        "C library: locks of malloc(3), when two threads come at the same moment",
     ),
     // Memory, none of it executable.
-    only(MMAP, &[without(2, libc::PROT_EXEC)], "glibc: stacks and the heap"),
-    only(MPROTECT, &[without(2, libc::PROT_EXEC)], "glibc: guards of stacks; heaps that grow"),
-    always(MUNMAP, "glibc: stacks and heaps that are used no more"),
-    always(MREMAP, "glibc: realloc(3) of a large block, such as the buffer for a frame"),
-    elsewhere(BRK, &[], "glibc: the heap of the main thread, when it has to grow"),
-    only(MADVISE, &[is(2, libc::MADV_DONTNEED)], "glibc: the stack of a thread that ended"),
-    elsewhere(MADVISE, &[is(2, GUARD_INSTALL)], "glibc 2.42: guards of stacks"),
-    elsewhere(MADVISE, &[is(2, GUARD_REMOVE)], "glibc 2.42: guards of stacks that are used again"),
-    elsewhere(
-        MADVISE,
-        &[is(2, libc::MADV_HUGEPAGE)],
-        "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
-    ),
+    only(MMAP, &[without(2, libc::PROT_EXEC)], "C library: stacks and the heap"),
+    only(MPROTECT, &[without(2, libc::PROT_EXEC)], "C library: guards of stacks; heaps that grow"),
+    always(MUNMAP, "C library: stacks and heaps that are used no more"),
+    elsewhere(BRK, &[], "C library: the heap of the main thread, when it has to grow"),
     always(GETRANDOM, "std: the seed of a hash map"),
 ];
 
 /// What is allowed besides, unless the program may not enter user namespaces: a child that does.
 pub const USERNS_RULES: &[Rule] = &[
-    only(IOCTL, &[is(1, NS_GET_USERNS as i32)], "rootless: the owner of a namespace"),
-    always(NEWFSTATAT, "rootless: whether that is the program's own user namespace"),
-    elsewhere(FSTAT, &[], "rootless: the same, by fstat(3) of glibc 2.39"),
+    only(IOCTL, &[is(1, NS_GET_USERNS)], "rootless: the owner of a namespace"),
+    always(FSTAT, "rootless: the user namespace of that owner"),
+    always(NEWFSTATAT, "rootless: the program's own, to compare"),
     only(
         SOCKETPAIR,
         &[is(0, libc::AF_UNIX), is(1, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)],
