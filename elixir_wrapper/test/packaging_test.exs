@@ -16,6 +16,12 @@ defmodule Linx.Netlink.Port.PackagingTest do
   @projects Path.join(@wrapper, "test_projects")
   @program "linx-netlink-port"
 
+  # Rust's names for this machine, linked to the C library that it has, and with musl to none.
+  {version, 0} = System.cmd("rustc", ["-vV"])
+  [triple] = Regex.run(~r/^host: (.*)$/m, version, capture: :all_but_first)
+  @triple triple
+  @static String.replace(triple, ~r/-[^-]*$/, "-musl")
+
   # What Mix, and those who run it, have told this mix; the others are to start without.
   @ours ~w(MIX_ENV MIX_BUILD_ROOT MIX_BUILD_PATH MIX_TARGET)
 
@@ -55,6 +61,23 @@ defmodule Linx.Netlink.Port.PackagingTest do
     output = mix!(project, ["run", "-e", "App.run()"])
     assert output =~ ~r"^opened by /.*/priv/#{@program} "m
     assert mix!(project, ["compile"]) == ""
+  end
+
+  {libraries, 0} = System.cmd("rustc", ~w(--print target-libdir --target #{@static}))
+
+  unless File.dir?(String.trim(libraries)) do
+    @tag skip: "`rustup target add #{@static}` makes it possible"
+  end
+
+  test "linked statically, the port program needs no libraries" do
+    target = Path.join(Fixture.directory(), "target")
+    static = [{"CARGO_TARGET_DIR", target}, {"CARGO_BUILD_TARGET", @static}]
+    assert mix!(project("app"), ["run", "-e", "App.run()"], static) =~ "opened by "
+
+    program = "#{target}/#{@static}/release/#{@program}"
+    alone = Fixture.directory()
+    File.cp!(program, Path.join(alone, @program))
+    assert run!("chroot", [alone, "/#{@program}", "--version"], []) =~ "#{@program} "
   end
 
   describe "a release, in another place, on a machine without Rust," do
@@ -124,8 +147,7 @@ defmodule Linx.Netlink.Port.PackagingTest do
 
       {path, env} = project = project("app", package)
       target = Path.join(path, "target")
-      [triple] = Regex.run(~r/^host: (.*)$/m, run!("rustc", ["-vV"], []), capture: :all_but_first)
-      [arch, _vendor, os, abi] = String.split(triple, "-")
+      [arch, _vendor, os, abi] = String.split(@triple, "-")
 
       # As Nerves says it.
       nerves = [
@@ -138,7 +160,7 @@ defmodule Linx.Netlink.Port.PackagingTest do
       ]
 
       assert mix!(project, ["run", "-e", "App.run()"], nerves) =~ "opened by "
-      assert File.exists?("#{target}/#{triple}/release/#{@program}")
+      assert File.exists?("#{target}/#{@triple}/release/#{@program}")
 
       # As cargo says it.
       cargo = [{"CARGO_TARGET_DIR", target}, {"CARGO_BUILD_TARGET", "wasm32-none"}]
