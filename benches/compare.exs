@@ -47,10 +47,12 @@ defmodule Bench do
     netnses = netnses(Enum.max(size.namespaces), Path.join(built, "floor"))
     few = Enum.take(netnses, @latency_netnses)
     outside = start_outside(built, python, Enum.map(few, & &1.path))
+    container = start_container()
     before = descriptors(outside)
 
     one = one_caller(size, few, outside)
     together = together(size, few, outside)
+    rootless = rootless(size, built, container)
     callers = callers(size, few)
     namespaces = namespaces(size, netnses)
     program = program(size, outside)
@@ -62,6 +64,7 @@ defmodule Bench do
       machine: Machine.describe(),
       one_caller: one,
       together: together,
+      rootless: rootless,
       callers: callers,
       namespaces: namespaces,
       program: program,
@@ -97,6 +100,32 @@ defmodule Bench do
     }
   end
 
+  # It lives as long as its port.
+  defp start_container do
+    unshare = System.find_executable("unshare")
+    port = Outside.start(unshare, ["--user", "--net", "sh", "-c", "echo $$; exec cat"])
+    [os_pid] = Outside.hear(port)
+    %{port: port, path: "/proc/#{os_pid}/ns/net"}
+  end
+
+  # The two differ in what the port program may do, and in nothing else.
+  defp rootless(size, built, container) do
+    {:ok, info} = Port.info()
+    wire = [Path.join(built, "wire"), info.server.executable, container.path]
+    setpriv = System.find_executable("setpriv")
+    no_privilege = ["--bounding-set=-all", "--inh-caps=-all" | wire]
+
+    programs = %{
+      by_setns: Outside.start(hd(wire), tl(wire)),
+      by_child: Outside.start(setpriv, no_privilege)
+    }
+
+    turns = for {name, port} <- programs, do: {name, Measure.outside(port, "one #{size.opens}")}
+    numbers = Measure.in_turns(size.rounds, turns)
+    for {_name, port} <- programs, do: Elixir.Port.close(port)
+    summaries(numbers)
+  end
+
   defp one_caller(size, netnses, outside) do
     few = max(div(size.rounds, 100), 1)
 
@@ -110,7 +139,11 @@ defmodule Bench do
       exec: Measure.outside(outside.floor, "exec #{few}"),
       pyroute2: Measure.outside(outside.pyroute2, "open #{few}")
     })
-    |> Map.new(fn {name, nanoseconds} -> {name, Stats.summary(nanoseconds)} end)
+    |> summaries()
+  end
+
+  defp summaries(numbers) do
+    Map.new(numbers, fn {name, nanoseconds} -> {name, Stats.summary(nanoseconds)} end)
   end
 
   defp together(size, netnses, outside) do
@@ -231,7 +264,9 @@ defmodule Bench do
     open_many_settled: "  until the server has tidied up too",
     wire_one: "one by one, without a BEAM",
     wire_many: "by open_many, without a BEAM",
-    wire_spread: "  in as many namespaces as there are"
+    wire_spread: "  in as many namespaces as there are",
+    by_setns: "by setns, with CAP_SYS_ADMIN",
+    by_child: "through a child, with no privilege"
   ]
 
   defp print(results, ratios) do
@@ -245,6 +280,8 @@ defmodule Bench do
       :nif_adopted
     )
 
+    heading("A user's namespace, without a BEAM", ["p50 µs", "p99 µs", "opens/s", "to setns"])
+    rows(~w(by_setns by_child)a, results.rootless, :by_setns)
     curves_table("Callers, and opens/s", results.callers)
     curves_table("Namespaces, and p50 µs", results.namespaces)
     program_table(results.program)

@@ -9,6 +9,11 @@ defmodule Bench.Outside do
 
   def ask(port, command) do
     Port.command(port, [command, "\n"])
+    hear(port)
+  end
+
+  @doc "The numbers of a line."
+  def hear(port) do
     port |> line("") |> String.split() |> Enum.map(&String.to_integer/1)
   end
 
