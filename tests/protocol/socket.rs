@@ -3,6 +3,7 @@
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::libc;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, getsockname, socket_with};
@@ -12,14 +13,25 @@ const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// An integer option of a socket.
 pub fn option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int) -> i32 {
+    try_option(socket, level, name)
+        .unwrap_or_else(|error| panic!("getsockopt {name} of level {level}: {error}"))
+}
+
+/// The same, where the kernel may not know it.
+pub fn try_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int) -> Result<i32, Errno> {
     let mut bytes = [0; size_of::<i32>()];
-    let length = read_option(socket, level, name, &mut bytes);
+    let length = read_option(socket, level, name, &mut bytes)?;
     assert_eq!(length, bytes.len(), "option {name} of level {level} is an int");
-    i32::from_ne_bytes(bytes)
+    Ok(i32::from_ne_bytes(bytes))
 }
 
 /// Reads an option into `bytes` and says how long the kernel has it.
-fn read_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, bytes: &mut [u8]) -> usize {
+fn read_option(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    bytes: &mut [u8],
+) -> Result<usize, Errno> {
     let mut length = libc::socklen_t::try_from(bytes.len()).expect("a short buffer");
     // SAFETY: the kernel writes at most `length` bytes to `bytes`, and the
     // length; both outlive the call.
@@ -32,15 +44,14 @@ fn read_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, bytes: &
             &raw mut length,
         )
     };
-    let error = std::io::Error::last_os_error();
-    assert_eq!(result, 0, "getsockopt {name} of level {level}: {error}");
-    length as usize
+    Errno::result(result).map(|_| length as usize)
 }
 
 /// The cookie of the network namespace that a socket belongs to.
 pub fn cookie(socket: &OwnedFd) -> u64 {
     let mut bytes = [0; size_of::<u64>()];
     let length = read_option(socket, libc::SOL_SOCKET, SO_NETNS_COOKIE, &mut bytes);
+    let length = length.expect("a cookie");
     assert_eq!(length, bytes.len(), "a cookie has 64 bits");
     u64::from_ne_bytes(bytes)
 }
@@ -68,7 +79,8 @@ pub fn bound_to(socket: &OwnedFd) -> (u32, u32) {
 /// The numbers of all groups that a netlink socket is a member of.
 pub fn memberships(socket: &OwnedFd) -> Vec<u32> {
     let mut bytes = [0; 128];
-    read_option(socket, libc::SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &mut bytes);
+    read_option(socket, libc::SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &mut bytes)
+        .expect("the memberships");
     let words = bytes
         .chunks_exact(size_of::<u32>())
         .map(|word| u32::from_ne_bytes(word.try_into().expect("four bytes")));
