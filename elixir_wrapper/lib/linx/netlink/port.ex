@@ -74,6 +74,7 @@ defmodule Linx.Netlink.Port do
   """
 
   alias Linx.Netlink.Port.{
+    Call,
     Closer,
     Descriptor,
     Errno,
@@ -163,7 +164,7 @@ defmodule Linx.Netlink.Port do
     entry = entry!({netns, protocol, options})
 
     Telemetry.open_span(%{netns: netns, protocol: protocol, server: server}, fn ->
-      entry |> open_entry(server, Server.deadline(timeout)) |> result(entry)
+      entry |> open_entry(server, Call.deadline(timeout)) |> result(entry)
     end)
   end
 
@@ -181,7 +182,7 @@ defmodule Linx.Netlink.Port do
     entries = Enum.map(entries, &entry!(&1, common))
 
     Telemetry.open_span(%{entries: length(entries), server: server}, fn ->
-      {:ok, open_entries(entries, server, Server.deadline(timeout))}
+      {:ok, open_entries(entries, server, Call.deadline(timeout))}
     end)
   end
 
@@ -201,7 +202,7 @@ defmodule Linx.Netlink.Port do
   """
   @spec info(GenServer.server()) :: {:ok, %{program: map(), server: map()}} | {:error, Error.t()}
   def info(server \\ __MODULE__) do
-    case Server.request(server, :info, Wire.info(), nil) do
+    case Call.request(server, :info, Wire.info(), nil) do
       {:ok, program, counts, closer} ->
         counts = Map.put(counts, :unclaimed, Closer.watched(closer))
         {:ok, %{program: program, server: counts}}
@@ -243,7 +244,7 @@ defmodule Linx.Netlink.Port do
 
   defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, deadline) do
     with {:ok, command} <- Wire.open(netns, number, entry.options),
-         {:ok, fd, id, closer} <- Server.request(server, :one, command, deadline) do
+         {:ok, fd, id, closer} <- Call.request(server, :one, command, deadline) do
       socket = adopt(fd, number)
       Closer.adopted(closer, id)
       socket
@@ -288,7 +289,7 @@ defmodule Linx.Netlink.Port do
 
     with {:ok, command} <- Wire.open_many(wire),
          {:ok, results, id, closer} <-
-           Server.request(server, {:many, length(entries)}, command, deadline) do
+           Call.request(server, {:many, length(entries)}, command, deadline) do
       sockets = Enum.zip_with(results, entries, &adopt_result/2)
       Closer.adopted(closer, id)
       sockets

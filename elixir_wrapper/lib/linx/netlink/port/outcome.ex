@@ -14,8 +14,11 @@ defmodule Linx.Netlink.Port.Outcome do
   @typedoc "What became of one of many."
   @type entry() :: {:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}
 
-  @typedoc "What became of one request: its descriptor or descriptors, a map, or why there is none."
-  @type t() :: {:ok, Descriptor.t() | [entry()]} | {:info, map()} | {:error, term()}
+  @typedoc "What one request brought: a descriptor, or what became of each of many."
+  @type opened() :: Descriptor.t() | [entry()]
+
+  @typedoc "What became of one request: what it brought, a map, or why there is none."
+  @type t() :: {:ok, opened()} | {:info, map()} | {:error, term()}
 
   @doc """
   One outcome for each of `count` requests with the same expectation, and the descriptors that are more
@@ -45,7 +48,7 @@ defmodule Linx.Netlink.Port.Outcome do
   end
 
   @doc "The descriptors that a request was answered with."
-  @spec descriptors(Descriptor.t() | [entry()]) :: [Descriptor.t()]
+  @spec descriptors(opened()) :: [Descriptor.t()]
   def descriptors(entries) when is_list(entries), do: for({:ok, fd} <- entries, do: fd)
   def descriptors(fd), do: [fd]
 

@@ -22,9 +22,9 @@ defmodule Linx.Netlink.Port.Server do
   alias Linx.Netlink.Port.{
     Backoff,
     Closer,
+    Delivery,
     Descriptor,
     Executable,
-    Outcome,
     Program,
     Requests,
     Settings,
@@ -65,46 +65,12 @@ defmodule Linx.Netlink.Port.Server do
     starts: 0
   ]
 
-  @typedoc "What a caller gets: what it asked for, with the id to acknowledge it by and to whom."
-  @type answer() ::
-          {:ok, Descriptor.t(), Wire.id(), Closer.t()}
-          | {:ok, [{:ok, Descriptor.t()} | {:error, {atom(), pos_integer()}}], Wire.id(),
-             Closer.t()}
-          | {:ok, map(), map(), Closer.t()}
-          | {:error, {atom(), pos_integer()}}
-
   @doc "Starts a server."
   @spec start_link(Settings.t()) :: GenServer.on_start()
   def start_link(%Settings{name: nil} = settings), do: GenServer.start_link(__MODULE__, settings)
 
   def start_link(%Settings{name: name} = settings),
     do: GenServer.start_link(__MODULE__, settings, name: name)
-
-  @doc """
-  Asks for something and waits for the answer, which comes by the deadline (`deadline/1`).
-
-  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
-  """
-  @spec request(
-          GenServer.server(),
-          Requests.expectation(),
-          Wire.command(),
-          integer() | nil
-        ) :: answer()
-  def request(server, expect, command, deadline) do
-    GenServer.call(server, {expect, command, deadline}, :infinity)
-  catch
-    :exit, _reason -> {:error, {:port, @epipe}}
-  end
-
-  @doc """
-  The deadline of a call that may take so many milliseconds from now; `nil` leaves it to the server.
-
-  The clock is the node's, so the time in the server's queue counts too.
-  """
-  @spec deadline(pos_integer() | nil) :: integer() | nil
-  def deadline(nil), do: nil
-  def deadline(timeout), do: now() + timeout
 
   @impl true
   def init(%Settings{} = settings) do
@@ -233,7 +199,7 @@ defmodule Linx.Netlink.Port.Server do
 
   defp resend(state, code) do
     {failed, requests} = Requests.resend(state.requests)
-    Enum.each(failed, &fail(&1, code))
+    Enum.each(failed, &Delivery.fail(&1, code))
     %{state | requests: requests}
   end
 
@@ -253,12 +219,9 @@ defmodule Linx.Netlink.Port.Server do
 
   defp fail_all(state, code) do
     {failed, requests} = Requests.clear(state.requests)
-    Enum.each(failed, &fail(&1, code))
+    Enum.each(failed, &Delivery.fail(&1, code))
     %{state | requests: requests}
   end
-
-  defp fail(%{from: :probe}, _code), do: :ok
-  defp fail(%{from: from}, code), do: GenServer.reply(from, {:error, {:port, code}})
 
   ## Requests
 
@@ -294,8 +257,13 @@ defmodule Linx.Netlink.Port.Server do
 
   defp event(state, {:reply, id, reply, fds}) do
     case Requests.land(state.requests, id) do
-      {[], _requests} -> late(state, id, fds)
-      {landed, requests} -> answer(%{state | requests: requests}, landed, reply, fds)
+      {[], _requests} ->
+        late(state, id, fds)
+
+      {landed, requests} ->
+        state = %{state | requests: requests}
+        Delivery.deliver(landed, reply, fds, sender(state))
+        state |> probed(landed) |> healthy()
     end
   end
 
@@ -362,61 +330,19 @@ defmodule Linx.Netlink.Port.Server do
 
   defp ending(state, _time, _code, _text), do: state
 
-  # Requests that share a flight expect the same.
-  defp answer(state, [{_id, first} | _more] = landed, reply, fds) do
-    expect = if first, do: first.expect, else: :one
-    {outcomes, left} = Outcome.of(expect, length(landed), reply, fds)
-
-    landed
-    |> Enum.zip_reduce(outcomes, discard(state, left), &deliver/3)
-    |> healthy()
+  defp sender(state) do
+    %{closer: state.closer, program: state.program, info: fn -> info(state) end}
   end
 
-  defp deliver({_id, %{from: :probe}}, _outcome, state), do: %{state | probe: nil}
+  defp probed(%{probe: nil} = state, _landed), do: state
 
-  defp deliver({id, %{from: {caller, _tag} = from}}, {:ok, result}, state) do
-    Closer.watch(state.closer, id, caller, Outcome.descriptors(result))
-    GenServer.reply(from, {:ok, result, id, state.closer})
-    state
-  end
-
-  # His time was up.
-  defp deliver({_id, nil}, {:ok, fd}, state) do
-    Closer.close(state.closer, [fd])
-    state
-  end
-
-  defp deliver({_id, nil}, {:error, _reason}, state), do: state
-
-  defp deliver({_id, %{from: from}}, {:info, map}, state) do
-    GenServer.reply(from, {:ok, map, counts(state), state.closer})
-    state
-  end
-
-  defp deliver({_id, %{from: from}}, {:error, reason}, state) do
-    GenServer.reply(from, {:error, plain(state, reason)})
-    state
-  end
-
-  defp discard(state, []), do: state
-
-  defp discard(state, fds) do
-    Logger.warning("#{Program.describe(state.program)} sent more descriptors than were asked for")
-    Closer.close(state.closer, fds)
-    state
+  defp probed(%{probe: probe} = state, landed) do
+    if List.keymember?(landed, probe, 0), do: %{state | probe: nil}, else: state
   end
 
   # Nothing to forget on the ordinary way.
   defp healthy(%{backoff: %Backoff{failures: 0}} = state), do: state
   defp healthy(state), do: %{state | backoff: %Backoff{}}
-
-  defp plain(state, {:badarg, text}) do
-    Logger.error("#{Program.describe(state.program)} refused an argument: #{inspect(text)}")
-    {:port, @einval}
-  end
-
-  defp plain(_state, {stage, code} = reason) when is_atom(stage) and is_integer(code), do: reason
-  defp plain(_state, _other), do: {:port, @eproto}
 
   ## Time
 
@@ -463,7 +389,7 @@ defmodule Linx.Netlink.Port.Server do
         state
 
       {expired, requests} ->
-        Enum.each(expired, &fail(&1, @etimedout))
+        Enum.each(expired, &Delivery.fail(&1, @etimedout))
         state = %{state | requests: requests}
 
         # The answer to a probe may be in the server's queue already. This gets in line behind it.
@@ -506,7 +432,7 @@ defmodule Linx.Netlink.Port.Server do
 
   ## For people to look at
 
-  defp counts(state) do
+  defp info(state) do
     %{
       in_flight: Requests.count(state.requests),
       starts: state.starts,

@@ -18,7 +18,7 @@ defmodule Linx.Netlink.Socket.Native do
   New code has it easier with `Linx.Netlink.Port.open/3`, which leaves nothing to close.
   """
 
-  alias Linx.Netlink.Port.{Closer, Descriptor, Errno, Netns, Server, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Call, Closer, Descriptor, Errno, Netns, Telemetry, Wire}
 
   @typedoc "The step that failed, and the kernel's error number."
   @type reason() :: {Linx.Netlink.Port.Error.stage(), pos_integer()}
@@ -76,7 +76,7 @@ defmodule Linx.Netlink.Socket.Native do
   defp open(path, protocol) do
     with {:ok, netns} <- Netns.path(path),
          {:ok, command} <- Wire.open(netns, protocol, %{}),
-         {:ok, fd, id, closer} <- Server.request(Linx.Netlink.Port, :one, command, nil) do
+         {:ok, fd, id, closer} <- Call.request(Linx.Netlink.Port, :one, command, nil) do
       Closer.claimed(closer, id)
       {:ok, fd}
     end

@@ -1,0 +1,76 @@
+defmodule Linx.Netlink.Port.Delivery do
+  @moduledoc """
+  Who is told what, once a request has been answered, or has failed.
+
+  A descriptor is given to the closer to watch before its caller hears of it, and closed if nobody wants it
+  any more.
+  """
+
+  require Logger
+
+  alias Linx.Netlink.Port.{Closer, Outcome, Program, Requests, Wire}
+
+  @einval 22
+  @eproto 71
+
+  @typedoc "Who delivers: whose descriptors these are, who sent them, and what the server tells of itself."
+  @type sender() :: %{closer: Closer.t(), program: Program.t(), info: (() -> map())}
+
+  @doc """
+  Gives each of the requests that a reply answers its part of it. One whose time was up is `nil`.
+
+  Requests that share a flight expect the same.
+  """
+  @spec deliver(
+          [{Wire.id(), Requests.request() | nil}, ...],
+          reply :: term(),
+          [non_neg_integer()],
+          sender()
+        ) :: :ok
+  def deliver([{_id, first} | _more] = landed, reply, fds, sender) do
+    expect = if first, do: first.expect, else: :one
+    {outcomes, left} = Outcome.of(expect, length(landed), reply, fds)
+
+    if left != [],
+      do: Logger.warning(describe(sender, "sent more descriptors than were asked for"))
+
+    Closer.close(sender.closer, left)
+
+    landed
+    |> Enum.zip(outcomes)
+    |> Enum.each(fn {{id, it}, outcome} -> tell(id, it, outcome, sender) end)
+  end
+
+  @doc "Tells the caller of a request that the port program can't be used, and why."
+  @spec fail(Requests.request(), pos_integer()) :: :ok
+  def fail(%{from: :probe}, _code), do: :ok
+  def fail(%{from: from}, code), do: GenServer.reply(from, {:error, {:port, code}})
+
+  defp tell(_id, %{from: :probe}, _outcome, _sender), do: :ok
+
+  defp tell(id, %{from: {caller, _tag} = from}, {:ok, opened}, sender) do
+    Closer.watch(sender.closer, id, caller, Outcome.descriptors(opened))
+    GenServer.reply(from, {:ok, opened, id, sender.closer})
+  end
+
+  defp tell(_id, %{from: from}, {:info, map}, sender),
+    do: GenServer.reply(from, {:ok, map, sender.info.(), sender.closer})
+
+  defp tell(_id, %{from: from}, {:error, reason}, sender),
+    do: GenServer.reply(from, {:error, plain(reason, sender)})
+
+  defp tell(_id, nil, {:ok, opened}, sender),
+    do: Closer.close(sender.closer, Outcome.descriptors(opened))
+
+  defp tell(_id, nil, {:error, _reason}, _sender), do: :ok
+
+  defp plain({:badarg, text}, sender) do
+    Logger.error(describe(sender, "refused an argument: #{inspect(text)}"))
+    {:port, @einval}
+  end
+
+  defp plain({stage, code} = reason, _sender) when is_atom(stage) and is_integer(code), do: reason
+  defp plain(_other, _sender), do: {:port, @eproto}
+
+  defp describe(sender, text), do: "#{Program.describe(sender.program)} #{text}"
+end
