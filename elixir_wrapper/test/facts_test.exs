@@ -118,6 +118,29 @@ defmodule Linx.Netlink.Port.FactsTest do
     assert {:ok, %{iov: ["there"]}} = :socket.recvmsg(far, 0, 0, [], :nowait)
   end
 
+  test "a receive that waits for nothing leaves a message that was asked for on its way" do
+    {near, far} = connected()
+    assert {:error, :timeout} = :socket.recvmsg(far, 0, 0, [], 0)
+
+    # In whichever order the two take notice.
+    for _time <- 1..200 do
+      assert {:select, _info} = :socket.recvmsg(far, 0, 0, [], :nowait)
+      :ok = :socket.send(near, "polled")
+      assert {:ok, %{iov: ["polled"]}} = :socket.recvmsg(far, 0, 0, [], 0)
+      :ok = :socket.send(near, "told")
+      assert told(far) == "told"
+    end
+  end
+
+  defp told(socket) do
+    assert_receive {:"$socket", ^socket, :select, _ref}, 5_000
+
+    case :socket.recvmsg(socket, 0, 0, [], :nowait) do
+      {:ok, %{iov: [text]}} -> text
+      {:select, _info} -> told(socket)
+    end
+  end
+
   test "the peer of a connection can be asked for" do
     {near, _far} = connected()
     pid = String.to_integer(System.pid())

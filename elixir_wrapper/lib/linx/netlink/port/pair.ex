@@ -2,8 +2,8 @@ defmodule Linx.Netlink.Port.Pair do
   @moduledoc """
   Messages with descriptors, over the pair and over the connection of the rendezvous.
 
-  Nothing here waits. A receive that finds nothing asks for a `{:"$socket", socket, :select, _}`
-  message to the calling process and returns `:wait`.
+  Nothing here waits. `receive_message/1` that finds nothing asks for a
+  `{:"$socket", socket, :select, _}` message to the calling process and returns `:wait`.
   """
 
   # A reply to a full open_many takes some 8 KiB, and its descriptors 16 + 253 * 4 bytes: more than
@@ -20,10 +20,17 @@ defmodule Linx.Netlink.Port.Pair do
 
   @doc "Takes the next message, if there is one."
   @spec receive_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
-  def receive_message(socket) do
-    case :socket.recvmsg(socket, @buffer_size, @control_size, [:cmsg_cloexec], :nowait) do
+  def receive_message(socket), do: receive_message(socket, :nowait)
+
+  @doc "Takes the next message, if there is one, and asks for nothing if there is none."
+  @spec poll_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
+  def poll_message(socket), do: receive_message(socket, 0)
+
+  defp receive_message(socket, timeout) do
+    case :socket.recvmsg(socket, @buffer_size, @control_size, [:cmsg_cloexec], timeout) do
       {:ok, %{iov: iov, ctrl: control, flags: flags}} -> message(iov, control, flags)
       {:select, _info} -> :wait
+      {:error, :timeout} -> :wait
       {:error, :closed} -> :closed
       {:error, reason} -> {:error, reason}
     end

@@ -97,6 +97,19 @@ defmodule Linx.Netlink.Port.Program do
     ArgumentError -> :closed
   end
 
+  @doc """
+  The reply that is on the pair already, if one is. A message tells of it, too, but later: it takes two
+  threads of the BEAM that have to wake up.
+  """
+  @spec poll(t()) :: [event()]
+  def poll(%__MODULE__{pair: pair}) do
+    case Pair.poll_message(pair) do
+      {:ok, bytes, fds, _truncated?} -> [message(Wire.decode(bytes), fds)]
+      # Of its end, the message tells.
+      _nothing -> []
+    end
+  end
+
   @doc "Turns a message into events; `:ignored` if it isn't about this port program."
   @spec handle(t(), term()) :: {t(), [event()]} | :ignored
   def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, _ref}) do

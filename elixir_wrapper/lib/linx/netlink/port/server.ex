@@ -10,6 +10,10 @@ defmodule Linx.Netlink.Port.Server do
   One timer wakes it for whatever is due first: a deadline, the end of a start that takes too long,
   the next start after a failure, another try to send.
 
+  For the answer to a lone request it looks again and again for a moment, as schedulers do before they
+  sleep, instead of being woken, which would take longer than to serve the request. Whatever else
+  there is to do comes first.
+
   When the port program dies, the requests in flight are sent once more, to the next one. When a
   request runs out of time, the port program is asked for its `info`: one that is stopped, or caught in
   a loop, doesn't answer that either, and is replaced. One that waits for a namespace file does answer.
@@ -45,6 +49,8 @@ defmodule Linx.Netlink.Port.Server do
   @most_strange 16
   # How soon to try again when the port program is behind with reading. Its every reply is a try too.
   @busy_delay 2
+  # How long to look for an answer, in microseconds: most requests take less.
+  @poll_time 200
 
   @enforce_keys [:settings, :closer]
   defstruct [
@@ -60,6 +66,8 @@ defmodule Linx.Netlink.Port.Server do
     requests: %Requests{},
     backoff: %Backoff{},
     probe: nil,
+    # Until when to look for an answer, in microseconds.
+    poll_until: nil,
     # The timer: when it fires, and its reference.
     wake: nil,
     starts: 0
@@ -93,7 +101,7 @@ defmodule Linx.Netlink.Port.Server do
     case ready(state) do
       {:ok, state} ->
         deadline = deadline || now() + state.settings.timeout
-        {:noreply, state |> take(from, expect, deadline, command) |> wake_at(deadline)}
+        state |> take(from, expect, deadline, command) |> wake_at(deadline) |> poll_if_alone()
 
       {:error, code, state} ->
         {:reply, {:error, {:port, code}}, state}
@@ -104,6 +112,8 @@ defmodule Linx.Netlink.Port.Server do
   def handle_info(:wake, state) do
     {:noreply, wake(%{state | wake: nil})}
   end
+
+  def handle_info(:timeout, %{poll_until: until} = state) when until != nil, do: poll(state)
 
   def handle_info({:hung?, id}, state) do
     if id != nil and state.probe == id, do: {:noreply, hung(state)}, else: {:noreply, state}
@@ -180,6 +190,7 @@ defmodule Linx.Netlink.Port.Server do
         ending: nil,
         strange: 0,
         probe: nil,
+        poll_until: nil,
         backoff: backoff
     }
 
@@ -228,6 +239,27 @@ defmodule Linx.Netlink.Port.Server do
   defp take(state, from, expect, deadline, command) do
     {_id, requests} = Requests.add(state.requests, from, expect, deadline, command)
     flush(%{state | requests: requests})
+  end
+
+  # With others on their way, one message tells of many. With one scheduler, it would be in the way.
+  defp poll_if_alone(state) do
+    if up?(state) and Requests.count(state.requests) == 1 and System.schedulers_online() > 1 do
+      {:noreply, %{state | poll_until: now(:microsecond) + @poll_time}, 0}
+    else
+      {:noreply, state}
+    end
+  end
+
+  defp poll(state) do
+    case Program.poll(state.program) do
+      [] ->
+        if now(:microsecond) < state.poll_until,
+          do: {:noreply, state, 0},
+          else: {:noreply, %{state | poll_until: nil}}
+
+      events ->
+        {:noreply, events(%{state | poll_until: nil}, events)}
+    end
   end
 
   defp flush(state) do
@@ -346,7 +378,7 @@ defmodule Linx.Netlink.Port.Server do
 
   ## Time
 
-  defp now, do: System.monotonic_time(:millisecond)
+  defp now(unit \\ :millisecond), do: System.monotonic_time(unit)
 
   defp wake_at(%{wake: {at, _timer}} = state, time) when at <= time, do: state
 
