@@ -14,7 +14,7 @@ defmodule Linx.Netlink.Port.Delivery do
   @eproto 71
 
   @typedoc "Who delivers: whose descriptors these are, who sent them, and what the server tells of itself."
-  @type sender() :: %{closer: Closer.t(), program: Program.t(), info: (() -> map())}
+  @type sender() :: %{closer: Closer.t(), program: Program.t(), info: (... -> map())}
 
   @doc """
   Gives each of the requests that a reply answers its part of it. One whose time was up is `nil`.
