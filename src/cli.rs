@@ -79,6 +79,14 @@ pub struct Settings {
 
 impl Settings {
     /// How to serve a client at `rendezvous`, unless the command line says otherwise.
+    ///
+    /// ```
+    /// use linx_netlink_port::cli::{DEFAULT_MAX_IN_FLIGHT, Settings};
+    ///
+    /// let settings = Settings::new("@somewhere".into());
+    /// assert_eq!(settings.max_in_flight, DEFAULT_MAX_IN_FLIGHT);
+    /// assert!(settings.seccomp);
+    /// ```
     pub fn new(rendezvous: OsString) -> Settings {
         Settings {
             rendezvous,
@@ -128,6 +136,16 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// Reads the arguments, the program's name not among them.
+///
+/// ```
+/// use linx_netlink_port::cli::{Invocation, Settings, parse};
+///
+/// let arguments = ["--rendezvous", "@somewhere", "--no-pid"].map(Into::into);
+/// let settings = Settings { pid: false, ..Settings::new("@somewhere".into()) };
+/// assert_eq!(parse(arguments.into_iter()), Ok(Invocation::Serve(settings)));
+/// let error = parse(["--no-pids".into()].into_iter()).unwrap_err();
+/// assert_eq!(error.to_string(), "unknown argument --no-pids");
+/// ```
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut arguments = arguments.peekable();
     if arguments.peek().is_none() {

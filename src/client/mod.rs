@@ -2,6 +2,63 @@
 //!
 //! It starts the port program with a rendezvous, checks who comes to it, and from then on sends
 //! frames and receives messages. The port program itself is built without this room.
+//!
+//! Both sides in one program: the client starts itself again, as a port program with no policy.
+//!
+//! ```standalone_crate
+//! use eetf::{Atom, Binary, FixInteger, Term, Tuple};
+//! use linx_netlink_port::cli::{self, Invocation};
+//! use linx_netlink_port::client::{Channel, Start};
+//! use linx_netlink_port::confine::{self, Ptrace, Report};
+//! use linx_netlink_port::handover::{Pair, Rendezvous};
+//! use linx_netlink_port::netlink::Protocols;
+//! use linx_netlink_port::netns::Finder;
+//! use linx_netlink_port::serve::{self, Policy, Server};
+//! use linx_netlink_port::wire::Reply;
+//! use std::convert::Infallible;
+//! use std::error::Error;
+//! use std::time::Duration;
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     match cli::parse(std::env::args_os().skip(1))? {
+//!         Invocation::Serve(settings) => match serve(settings)? {},
+//!         _ => ask(),
+//!     }
+//! }
+//!
+//! fn ask() -> Result<(), Box<dyn Error>> {
+//!     let mut program = Start::new(std::env::current_exe()?).start()?;
+//!     let open = Tuple::from(vec![
+//!         Atom::from("open_in_netns").into(),
+//!         Binary::from(b"/proc/self/ns/net".to_vec()).into(),
+//!         FixInteger::from(0).into(),
+//!     ]);
+//!     program.send(&Tuple::from(vec![FixInteger::from(7).into(), open.into()]).into())?;
+//!     let message = program.receive_on(Channel::Pair, Duration::from_secs(10))?;
+//!     let opened = vec![FixInteger::from(7).into(), Atom::from("ok").into()];
+//!     assert_eq!(message.term()?, Term::from(Tuple::from(opened)));
+//!     assert_eq!(message.descriptors.len(), 1);
+//!     assert!(program.finish()?.success());
+//!     Ok(())
+//! }
+//!
+//! fn serve(settings: cli::Settings) -> Result<Infallible, Box<dyn Error>> {
+//!     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
+//!     let (pair, client_end) = Pair::new()?;
+//!     let privileges = confine::give_up_privileges(Ptrace::Keep)?;
+//!     let report = Report::new(privileges, true)?;
+//!     let policy = Policy {
+//!         finder: Finder::new(&[], true),
+//!         protocols: Protocols::new(vec![]),
+//!         userns: true,
+//!         max_in_flight: 256,
+//!     };
+//!     let server = Server::new(pair, policy, report)?;
+//!     confine::restrict_system_calls(true)?;
+//!     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
+//!     serve::run(server)
+//! }
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -41,6 +41,14 @@ pub enum BoundingSet {
 }
 
 /// Gives up every capability that the program has no use for, in every set (`capabilities(7)`).
+///
+/// ```standalone_crate
+/// use linx_netlink_port::confine::{Ptrace, give_up_privileges};
+///
+/// let privileges = give_up_privileges(Ptrace::Drop)?;
+/// assert!(!privileges.capabilities.contains(&"sys_ptrace"));
+/// # Ok::<(), nix::errno::Errno>(())
+/// ```
 pub fn give_up_privileges(ptrace: Ptrace) -> Result<Privileges, Errno> {
     // First, while the capability for it is there.
     let bounding_set = empty_bounding_set()?;

@@ -2,6 +2,16 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit of open descriptors to the hard one: a request may hold 253 of them.
+///
+/// ```standalone_crate
+/// use linx_netlink_port::confine::raise_descriptor_limit;
+/// use nix::sys::resource::{Resource, getrlimit};
+///
+/// raise_descriptor_limit()?;
+/// let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+/// assert_eq!(soft, hard);
+/// # Ok::<(), nix::errno::Errno>(())
+/// ```
 pub fn raise_descriptor_limit() -> Result<(), Errno> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)

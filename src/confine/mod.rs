@@ -26,6 +26,14 @@ use std::io;
 /// and being traced.
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
+///
+/// ```standalone_crate
+/// use linx_netlink_port::confine::start_afresh;
+///
+/// start_afresh()?;
+/// assert_eq!(std::env::vars_os().count(), 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn start_afresh() -> io::Result<()> {
     descriptors::close_inherited()?;
     environment::empty();

@@ -12,6 +12,16 @@ pub struct Pair(UnixDatagram);
 
 impl Pair {
     /// Makes a pair: the program's end, and the one for the client.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::Pair;
+    /// use std::io::Read;
+    ///
+    /// let (pair, client_end) = Pair::new()?;
+    /// drop(pair);
+    /// assert_eq!(std::fs::File::from(client_end).read(&mut [0])?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> io::Result<(Pair, OwnedFd)> {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
@@ -23,11 +33,34 @@ impl Pair {
 
     /// Sends one message with its descriptors, 253 at most. `WouldBlock` while the client's buffer
     /// is full.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::Pair;
+    /// use std::io::{ErrorKind, Read};
+    ///
+    /// let (pair, client_end) = Pair::new()?;
+    /// pair.send(b"one", &[])?;
+    /// let mut bytes = [0; 3];
+    /// std::fs::File::from(client_end).read_exact(&mut bytes)?;
+    /// assert_eq!(&bytes, b"one");
+    /// assert_eq!(pair.send(b"two", &[]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send(&self, message: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
         send(&self.0, message, descriptors)
     }
 
     /// Waits until the client has room for a message, or is gone.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::Pair;
+    ///
+    /// let (pair, client_end) = Pair::new()?;
+    /// while pair.send(b"more", &[]).is_ok() {}
+    /// drop(client_end);
+    /// pair.wait_for_room()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait_for_room(&self) -> io::Result<()> {
         let mut room = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
         match poll(&mut room, PollTimeout::NONE) {

@@ -18,7 +18,15 @@ const TIMEOUT_SECONDS: i64 = 5;
 pub struct Rendezvous(UnixDatagram);
 
 impl Rendezvous {
-    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace.
+    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace. The
+    /// client has five seconds to accept.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::Rendezvous;
+    ///
+    /// let error = Rendezvous::connect("@nobody-listens-here".as_ref()).unwrap_err();
+    /// assert!(error.to_string().contains("cannot connect to the rendezvous @nobody-listens-here"));
+    /// ```
     pub fn connect(path: &OsStr) -> Result<Rendezvous, RendezvousError> {
         let fail = |errno: Errno| RendezvousError { path: path.into(), cause: errno.into() };
         let address = match path.as_bytes() {

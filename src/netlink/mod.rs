@@ -14,6 +14,17 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Opens a socket of `protocol`, the number for `socket(2)`, and applies `options` in the order
 /// of `docs/PROTOCOL.md`. It is bound only if the options say so.
+///
+/// ```
+/// use linx_netlink_port::netlink::open;
+/// use linx_netlink_port::wire::Options;
+///
+/// // NETLINK_ROUTE, joining RTNLGRP_LINK.
+/// let options = Options { memberships: Some(vec![1]), ..Options::default() };
+/// assert!(open(0, &options).is_ok());
+/// let failure = open(99, &Options::default()).unwrap_err();
+/// assert_eq!(failure.to_string(), "socket: Protocol not supported");
+/// ```
 pub fn open(protocol: i32, options: &Options) -> Result<OwnedFd, Failure> {
     // The kernel judges the number: as it was given, with all its bits.
     let protocol = NonZeroU32::new(protocol as u32).map(Protocol::from_raw);

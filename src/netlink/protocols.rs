@@ -9,11 +9,25 @@ pub struct Protocols {
 }
 
 impl Protocols {
+    /// `allowed` are numbers for `socket(2)`; any will do if there are none.
+    ///
+    /// ```
+    /// use linx_netlink_port::netlink::Protocols;
+    ///
+    /// assert_eq!(Protocols::new(vec![]).check(16), Ok(()));
+    /// ```
     pub fn new(allowed: Vec<i32>) -> Protocols {
         Protocols { allowed }
     }
 
-    /// Refuses `protocol` if policy does not allow it.
+    /// Refuses `protocol` with `EACCES` if policy does not allow it.
+    ///
+    /// ```
+    /// use linx_netlink_port::netlink::Protocols;
+    ///
+    /// let failure = Protocols::new(vec![0, 16]).check(12).unwrap_err();
+    /// assert_eq!(failure.to_string(), "socket: Permission denied");
+    /// ```
     pub fn check(&self, protocol: i32) -> Result<(), Failure> {
         if self.allowed.is_empty() || self.allowed.contains(&protocol) {
             Ok(())

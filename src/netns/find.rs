@@ -25,7 +25,17 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// `directories` are absolute paths.
+    /// `directories` are absolute paths, and the only ones in which namespaces are found, by their
+    /// names; with none, they are found anywhere. `processes` says whether a process may be named.
+    ///
+    /// ```
+    /// use linx_netlink_port::netns::Finder;
+    /// use linx_netlink_port::wire::Netns;
+    ///
+    /// let finder = Finder::new(&["/run/netns".into()], false);
+    /// let failure = finder.find(&Netns::Path(b"/proc/self/ns/net".into())).unwrap_err();
+    /// assert_eq!(failure.to_string(), "open: Permission denied");
+    /// ```
     pub fn new(directories: &[PathBuf], processes: bool) -> Finder {
         let directories = directories.iter().map(|it| without_slashes(it)).collect();
         Finder { directories, processes }
@@ -35,6 +45,16 @@ impl Finder {
     ///
     /// Opening a FIFO or a device has effects, and can hang. So the file is found without opening
     /// it (`O_PATH`), must be on nsfs, and only then is opened for reading.
+    ///
+    /// ```
+    /// use linx_netlink_port::netns::Finder;
+    /// use linx_netlink_port::wire::Netns;
+    ///
+    /// let finder = Finder::new(&[], true);
+    /// assert!(finder.find(&Netns::Path(b"/proc/self/ns/net".into())).is_ok());
+    /// let failure = finder.find(&Netns::Path(b"/dev/null".into())).unwrap_err();
+    /// assert_eq!(failure.to_string(), "setns: Invalid argument");
+    /// ```
     pub fn find(&self, netns: &Netns) -> Result<NetnsFile, Failure> {
         match netns {
             Netns::Path(path) => check(self.find_path(path).map_err(Stage::Open.fails())?),

@@ -21,6 +21,19 @@ pub struct NetnsFile(OwnedFd);
 
 impl NetnsFile {
     /// Moves the calling thread into the namespace, for the rest of its life: `setns(2)`.
+    ///
+    /// ```
+    /// use linx_netlink_port::netns::Finder;
+    /// use linx_netlink_port::wire::Netns;
+    ///
+    /// let file = Finder::new(&[], true).find(&Netns::Path(b"/proc/self/ns/net".into()))?;
+    /// let entered = std::thread::spawn(move || file.enter()).join().expect("no panic");
+    /// if let Err(failure) = entered {
+    ///     // It takes CAP_SYS_ADMIN.
+    ///     assert_eq!(failure.to_string(), "setns: Operation not permitted");
+    /// }
+    /// # Ok::<(), linx_netlink_port::wire::Failure>(())
+    /// ```
     pub fn enter(&self) -> Result<(), Failure> {
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(Stage::Setns.fails())
@@ -29,6 +42,17 @@ impl NetnsFile {
 
 /// The user namespace that the namespace belongs to, `ioctl_nsfs(2)`. `EPERM` if that is neither
 /// the program's own nor one below.
+///
+/// ```
+/// use linx_netlink_port::netns::{Finder, owner};
+/// use linx_netlink_port::wire::Netns;
+/// use nix::sys::stat::{fstat, stat};
+///
+/// let file = Finder::new(&[], true).find(&Netns::Path(b"/proc/self/ns/net".into()))?;
+/// let own = stat("/proc/self/ns/user")?;
+/// assert_eq!(fstat(&owner(&file)?)?.st_ino, own.st_ino);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn owner(file: &NetnsFile) -> Result<OwnedFd, Errno> {
     nsfs::owner(&file.0)
 }

@@ -33,6 +33,16 @@ impl std::error::Error for EtfError {}
 /// # Errors
 ///
 /// When the format can't hold it.
+///
+/// ```
+/// use eetf::{Atom, FixInteger, List, Term};
+/// use linx_netlink_port::repl::etf::encode;
+///
+/// let list = Term::from(List::from(vec![Term::from(FixInteger::from(-1))]));
+/// assert_eq!(encode(&list)?, b"\x83l\0\0\0\x01b\xff\xff\xff\xffj");
+/// assert!(encode(&Term::from(Atom::from("a".repeat(256)))).is_err());
+/// # Ok::<(), linx_netlink_port::repl::etf::EtfError>(())
+/// ```
 pub fn encode(term: &Term) -> Result<Vec<u8>, EtfError> {
     let mut bytes = Vec::new();
     encodable(term)?.encode(&mut bytes).map_err(EtfError::Encode)?;
@@ -44,6 +54,15 @@ pub fn encode(term: &Term) -> Result<Vec<u8>, EtfError> {
 /// # Errors
 ///
 /// When they are no term.
+///
+/// ```
+/// use eetf::{Atom, Term};
+/// use linx_netlink_port::repl::etf::decode;
+///
+/// assert_eq!(decode(b"\x83w\x04info")?, Term::from(Atom::from("info")));
+/// assert!(decode(b"info").is_err());
+/// # Ok::<(), linx_netlink_port::repl::etf::EtfError>(())
+/// ```
 pub fn decode(bytes: &[u8]) -> Result<Term, EtfError> {
     Term::decode(bytes).map(canonical).map_err(EtfError::Decode)
 }
@@ -78,6 +97,14 @@ fn encodable(term: &Term) -> Result<Term, EtfError> {
 
 /// The same term in the one form that the text rooms make: no byte lists, no
 /// big integer that would be a small one, no improper list that ends in `[]`.
+///
+/// ```
+/// use eetf::{BigInteger, FixInteger, Term};
+/// use linx_netlink_port::repl::etf::canonical;
+///
+/// let seven = Term::from(BigInteger { value: 7.into() });
+/// assert_eq!(canonical(seven), Term::from(FixInteger::from(7)));
+/// ```
 pub fn canonical(term: Term) -> Term {
     match term {
         Term::ByteList(list) => {

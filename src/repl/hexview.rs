@@ -21,6 +21,13 @@ pub struct Row<'a> {
 }
 
 /// The view of a message: one term with its version byte.
+///
+/// ```
+/// use linx_netlink_port::repl::hexview::rows;
+///
+/// let notes: Vec<_> = rows(b"\x83w\x04info").into_iter().map(|row| row.note).collect();
+/// assert_eq!(notes, ["version 131", "SMALL_ATOM_UTF8, 4 bytes", "|info|"]);
+/// ```
 pub fn rows(bytes: &[u8]) -> Vec<Row<'_>> {
     let mut view = View { bytes, at: 0, rows: Vec::new(), open: Vec::new() };
     view.message();
@@ -28,6 +35,12 @@ pub fn rows(bytes: &[u8]) -> Vec<Row<'_>> {
 }
 
 /// The view of a message as text, the first offset being `base`.
+///
+/// ```
+/// use linx_netlink_port::repl::hexview::text;
+///
+/// assert!(text(b"\x83w\x04info", 4).starts_with("  0004  83 "));
+/// ```
 pub fn text(bytes: &[u8], base: usize) -> String {
     let mut out = String::new();
     for row in rows(bytes) {
@@ -37,6 +50,12 @@ pub fn text(bytes: &[u8], base: usize) -> String {
 }
 
 /// The view of a frame: its length, then its message.
+///
+/// ```
+/// use linx_netlink_port::repl::hexview::frame_text;
+///
+/// assert!(frame_text(b"\x83w\x04info").starts_with("  0000  00 00 00 07 "));
+/// ```
 pub fn frame_text(bytes: &[u8]) -> String {
     let mut out = String::new();
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
@@ -49,6 +68,13 @@ pub fn frame_text(bytes: &[u8]) -> String {
 /// # Errors
 ///
 /// The column (from 1) of what is no digit, or of the end where one is missing.
+///
+/// ```
+/// use linx_netlink_port::repl::hexview::parse_hex;
+///
+/// assert_eq!(parse_hex("83 6a"), Ok(vec![131, 106]));
+/// assert_eq!(parse_hex("83 6x"), Err(5));
+/// ```
 pub fn parse_hex(text: &str) -> Result<Vec<u8>, usize> {
     let mut bytes = Vec::new();
     let mut high = None;

@@ -18,6 +18,18 @@ use std::os::fd::OwnedFd;
 ///
 /// `None` where no child can do better: the owner of the namespace is the program's own user
 /// namespace, or one that the program may not even see.
+///
+/// ```
+/// use linx_netlink_port::netns::Finder;
+/// use linx_netlink_port::rootless;
+/// use linx_netlink_port::wire::{Entry, Netns, Options};
+///
+/// let netns = Netns::Path(b"/proc/self/ns/net".into());
+/// let file = Finder::new(&[], true).find(&netns)?;
+/// let entry = Entry { netns, protocol: 0, options: Options::default() };
+/// assert!(rootless::open(&file, &entry).is_none());
+/// # Ok::<(), linx_netlink_port::wire::Failure>(())
+/// ```
 pub fn open(file: &NetnsFile, entry: &Entry) -> Option<Result<OwnedFd, Failure>> {
     let owner = match owner::foreign_owner(file) {
         Ok(owner) => owner?,

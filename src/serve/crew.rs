@@ -24,7 +24,8 @@ const STACK_SIZE: usize = 128 * 1024;
 const LAST_READS: u8 = 50;
 
 /// Serves until the client is gone. Call it on the main thread, which never enters a namespace:
-/// threads begin in the namespace of their starter.
+/// threads begin in the namespace of their starter. The module `client` has a whole program as its
+/// example.
 pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
     let mut watching = false;

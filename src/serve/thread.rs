@@ -40,7 +40,19 @@ impl Drop for Attributes {
     }
 }
 
-/// Starts a thread that does `work` and ends.
+/// Starts a thread that does `work` and ends, with a stack of so many bytes: `pthread_create(3)`.
+///
+/// ```
+/// use linx_netlink_port::serve::thread::start;
+/// use nix::errno::Errno;
+/// use std::sync::mpsc::channel;
+///
+/// let (sender, receiver) = channel();
+/// start(128 * 1024, move || drop(sender.send("done")))?;
+/// assert_eq!(receiver.recv(), Ok("done"));
+/// assert_eq!(start(1, || ()), Err(Errno::EINVAL));
+/// # Ok::<(), Errno>(())
+/// ```
 pub fn start<F>(stack_size: usize, work: F) -> Result<(), Errno>
 where
     F: FnOnce() + Send + 'static,

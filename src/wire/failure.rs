@@ -26,6 +26,12 @@ pub enum Stage {
 
 impl Stage {
     /// The stage's atom on the wire.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::Stage;
+    ///
+    /// assert_eq!(Stage::Setns.name(), "setns");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Stage::Open => "open",
@@ -41,6 +47,14 @@ impl Stage {
     }
 
     /// Makes an error number a failure of this stage, as `map_err` wants it.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::Stage;
+    /// use std::fs::File;
+    ///
+    /// let failure = File::open("/run/netns/green").map_err(Stage::Open.fails()).unwrap_err();
+    /// assert_eq!(failure.to_string(), "open: No such file or directory");
+    /// ```
     pub fn fails<E: IntoErrno>(self) -> impl Fn(E) -> Failure {
         move |errno| Failure { stage: self, errno: errno.into_errno() }
     }
@@ -48,6 +62,16 @@ impl Stage {
 
 /// The error types of the crates that make system calls, as one.
 pub trait IntoErrno {
+    /// The kernel's error number; `EIO` for an error that is not the kernel's.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::IntoErrno;
+    /// use nix::errno::Errno;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::from_raw_os_error(2).into_errno(), Errno::ENOENT);
+    /// assert_eq!(Error::from(ErrorKind::UnexpectedEof).into_errno(), Errno::EIO);
+    /// ```
     fn into_errno(self) -> Errno;
 }
 
@@ -79,6 +103,13 @@ pub struct Failure {
 
 impl Failure {
     /// The error number for the wire, always positive.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::{Failure, Stage};
+    /// use nix::errno::Errno;
+    ///
+    /// assert_eq!(Failure { stage: Stage::Open, errno: Errno::ENOENT }.code(), 2);
+    /// ```
     pub fn code(self) -> i32 {
         match self.errno as i32 {
             code if code > 0 => code,

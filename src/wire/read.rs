@@ -18,6 +18,16 @@ impl From<Defect> for ProtocolError {
 }
 
 /// Reads the request in `frame`, the bytes between two length headers.
+///
+/// ```
+/// use linx_netlink_port::wire::{Command, Malformed, ProtocolError, Request, read_request};
+///
+/// // {7, info}
+/// let request = read_request(b"\x83h\x02a\x07w\x04info");
+/// assert_eq!(request, Ok(Request { id: 7, command: Command::Info }));
+/// let malformed = Malformed::Anonymous(ProtocolError::BadVersion);
+/// assert_eq!(read_request(b"GET / HTTP/1.1"), Err(malformed));
+/// ```
 pub fn read_request(frame: &[u8]) -> Result<Request, Malformed> {
     let Some(id) = shape::leading_id(frame) else {
         let error = match Checked::new(frame) {

@@ -56,6 +56,13 @@ pub enum Reply<'a> {
 
 impl Reply<'_> {
     /// The message as one term of the External Term Format, without a length header.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::Reply;
+    ///
+    /// // {7, ok}: a tuple of two, a small integer, an atom of two characters.
+    /// assert_eq!(Reply::Opened { id: 7 }.encode(), b"\x83h\x02a\x07w\x02ok");
+    /// ```
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64);
         // Writing to memory cannot fail, and no atom or integer here is long.

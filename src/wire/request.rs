@@ -76,6 +76,12 @@ pub enum ProtocolError {
 
 impl ProtocolError {
     /// The reason's atom on the wire.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::ProtocolError;
+    ///
+    /// assert_eq!(ProtocolError::TooDeep.name(), "too_deep");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             ProtocolError::FrameTooLarge => "frame_too_large",
@@ -89,6 +95,12 @@ impl ProtocolError {
     }
 
     /// What is wrong, for a person.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::ProtocolError;
+    ///
+    /// assert!(ProtocolError::TooDeep.explanation().contains("at most 8 deep"));
+    /// ```
     pub fn explanation(self) -> &'static str {
         match self {
             ProtocolError::FrameTooLarge => "the frame is longer than 1,048,576 bytes",

@@ -32,6 +32,13 @@ const C_LIBRARY_RULES: &[Rule] =
     &[rule::elsewhere(number::MREMAP, &[], "musl: realloc(3) of a block of more than 128 KiB")];
 
 /// All rules, those that only user namespaces need among them if `userns` says so.
+///
+/// ```
+/// use linx_netlink_port::confine::seccomp::rules;
+///
+/// assert!(rules(true).all(|rule| rule.call.name != "execve"));
+/// assert!(rules(true).count() > rules(false).count());
+/// ```
 pub fn rules(userns: bool) -> impl Iterator<Item = &'static Rule> {
     let more = if userns { table::USERNS_RULES } else { &[] };
     table::RULES.iter().chain(C_LIBRARY_RULES).chain(more)
@@ -62,6 +69,21 @@ impl std::error::Error for FilterError {
 /// Restricts the calling thread, and all that it starts from here on, for good.
 ///
 /// `userns` says whether it may start a child that enters another user namespace.
+///
+/// ```standalone_crate
+/// use linx_netlink_port::confine::restrict_system_calls;
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::process::Command;
+///
+/// if std::env::args().count() == 1 {
+///     let again = Command::new(std::env::current_exe()?).arg("restricted").status()?;
+///     assert_eq!(again.signal(), Some(nix::libc::SIGSYS));
+/// } else {
+///     restrict_system_calls(false)?;
+///     std::fs::create_dir("/tmp/is-never-made")?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn install(userns: bool) -> Result<(), FilterError> {
     let architecture = TargetArch::try_from(ARCH)?;
     apply_filter(&no_clone3(architecture)?)?;

@@ -14,6 +14,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// The number on this architecture, if it has the call.
+    ///
+    /// ```
+    /// use linx_netlink_port::confine::seccomp::rules;
+    /// use seccompiler::TargetArch;
+    ///
+    /// let setns = rules(false).find(|rule| rule.call.name == "setns").expect("it is allowed");
+    /// assert_eq!(setns.call.number(TargetArch::x86_64), Some(308));
+    /// assert_eq!(setns.call.number(TargetArch::aarch64), Some(268));
+    /// ```
     pub fn number(self, architecture: TargetArch) -> Option<i64> {
         match architecture {
             TargetArch::x86_64 => self.x86_64.map(i64::from),

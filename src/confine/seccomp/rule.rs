@@ -33,6 +33,14 @@ pub struct Check {
 
 impl Check {
     /// Whether `argument` passes.
+    ///
+    /// ```
+    /// use linx_netlink_port::confine::seccomp::Check;
+    ///
+    /// let no_writing = Check { argument: 2, mask: 0b11, value: 0 };
+    /// assert!(no_writing.passes(0o2000000));
+    /// assert!(!no_writing.passes(1));
+    /// ```
     pub fn passes(self, argument: u64) -> bool {
         argument & u64::from(self.mask) == u64::from(self.value)
     }

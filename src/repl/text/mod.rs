@@ -30,6 +30,12 @@ pub enum Notation {
 
 impl Notation {
     /// The other one.
+    ///
+    /// ```
+    /// use linx_netlink_port::repl::text::Notation;
+    ///
+    /// assert_eq!(Notation::Erlang.other(), Notation::Elixir);
+    /// ```
     pub fn other(self) -> Self {
         match self {
             Self::Erlang => Self::Elixir,
@@ -43,6 +49,15 @@ impl Notation {
 /// # Errors
 ///
 /// What is wrong, and where, when the text is a term in neither notation.
+///
+/// ```
+/// use linx_netlink_port::repl::text::{Notation, parse};
+///
+/// let (_, notation) = parse("{1, :info}", Notation::Erlang)?;
+/// assert_eq!(notation, Notation::Elixir);
+/// assert_eq!(parse("{1, info", Notation::Erlang).unwrap_err().column, 9);
+/// # Ok::<(), linx_netlink_port::repl::text::Fault>(())
+/// ```
 pub fn parse(text: &str, usual: Notation) -> Result<(Term, Notation), Fault> {
     let fault = match parse_as(text, usual) {
         Ok(term) => return Ok((term, usual)),
@@ -60,6 +75,13 @@ pub fn parse(text: &str, usual: Notation) -> Result<(Term, Notation), Fault> {
 /// # Errors
 ///
 /// What is wrong, and where.
+///
+/// ```
+/// use linx_netlink_port::repl::text::{Notation, parse_as};
+///
+/// assert!(parse_as("{1, :info}", Notation::Elixir).is_ok());
+/// assert!(parse_as("{1, :info}", Notation::Erlang).is_err());
+/// ```
 pub fn parse_as(text: &str, notation: Notation) -> Result<Term, Fault> {
     grammar::line(text, notation)
 }

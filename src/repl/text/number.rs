@@ -12,6 +12,13 @@ use super::fault::{Input, Parsed, wrong, wrong_at};
 use super::quoted::{self, Piece};
 
 /// The term of an integer, in the smaller of the two forms it can have.
+///
+/// ```
+/// use eetf::{FixInteger, Term};
+/// use linx_netlink_port::repl::text::integer;
+///
+/// assert_eq!(integer(7.into()), Term::from(FixInteger::from(7)));
+/// ```
 pub fn integer(value: BigInt) -> Term {
     match i32::try_from(&value) {
         Ok(value) => Term::from(FixInteger { value }),

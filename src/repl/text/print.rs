@@ -20,6 +20,14 @@ const RESERVED: &[&str] = &[
 ];
 
 /// The text of a term.
+///
+/// ```
+/// use linx_netlink_port::repl::text::{Notation, parse_as, print};
+///
+/// let term = parse_as("{1, {pid, 42}}", Notation::Erlang)?;
+/// assert_eq!(print(&term, Notation::Elixir), "{1, {:pid, 42}}");
+/// # Ok::<(), linx_netlink_port::repl::text::Fault>(())
+/// ```
 pub fn print(term: &Term, notation: Notation) -> String {
     let mut out = String::new();
     Printer { out: &mut out, notation }.term(term);

@@ -113,11 +113,31 @@ defmodule Linx.Netlink.Port do
     * `:args`: more arguments for it, such as `["--max-in-flight", "64"]`;
     * `:timeout`: how long a call takes at most, and how long a port program may take to start, in
       milliseconds, by default 5,000.
+
+  ## Example
+
+      iex> {:ok, server} = Linx.Netlink.Port.start_link(name: nil, args: ["--max-in-flight", "64"])
+      iex> {:ok, info} = Linx.Netlink.Port.info(server)
+      iex> info.program.max_in_flight
+      64
+      iex> GenServer.stop(server)
+      :ok
   """
   @spec start_link([setting()]) :: GenServer.on_start()
   def start_link(settings \\ []), do: settings |> Settings.new!() |> Server.start_link()
 
-  @doc "How a supervisor starts a server. The settings are those of `start_link/1`."
+  @doc """
+  How a supervisor starts a server. The settings are those of `start_link/1`.
+
+  ## Example
+
+      iex> Linx.Netlink.Port.child_spec(name: MyApp.Netlink)
+      %{
+        id: MyApp.Netlink,
+        start: {Linx.Netlink.Port, :start_link, [[name: MyApp.Netlink]]},
+        type: :worker
+      }
+  """
   @spec child_spec([setting()]) :: Supervisor.child_spec()
   def child_spec(settings) do
     %{
@@ -156,6 +176,20 @@ defmodule Linx.Netlink.Port do
 
   A wrong argument raises `ArgumentError`; everything else is an `{:error, error}`, with an exception
   that says what to do about it.
+
+  ## Examples
+
+      iex> {:ok, socket} = Linx.Netlink.Port.open("/proc/self/ns/net", :route, memberships: [1])
+      iex> {:ok, %{addr: <<_pad::16, _nl_pid::32, groups::native-32>>}} = :socket.sockname(socket)
+      iex> groups
+      1
+      iex> :socket.close(socket)
+      :ok
+
+      iex> {:error, error} = Linx.Netlink.Port.open({:name, "green"}, :route)
+      iex> Exception.message(error)
+      ~s|could not open the network namespace "green" (/run/netns/green): no such file or | <>
+        ~s|directory (ENOENT); `ip netns list` shows the names there are|
   """
   @spec open(Netns.t(), Protocol.t(), [option()]) ::
           {:ok, :socket.socket()} | {:error, Error.t()}
@@ -174,6 +208,16 @@ defmodule Linx.Netlink.Port do
   Each entry is `{netns, protocol}` or `{netns, protocol, options}`; options given for all hold for
   each entry that doesn't say otherwise. There is one result an entry, in their order: one socket that
   can't be had doesn't keep the others.
+
+  ## Example
+
+      iex> entries = [{"/proc/self/ns/net", :route}, {:host, :generic}, {{:name, "green"}, :route}]
+      iex> {:ok, [{:ok, route}, {:ok, generic}, {:error, error}]} =
+      ...>   Linx.Netlink.Port.open_many(entries)
+      iex> {error.stage, error.errno}
+      {:open, :enoent}
+      iex> Enum.map([route, generic], &:socket.close/1)
+      [:ok, :ok]
   """
   @spec open_many([entry()], [option()]) ::
           {:ok, [{:ok, :socket.socket()} | {:error, Error.t()}]}
@@ -199,6 +243,12 @@ defmodule Linx.Netlink.Port do
   closed if their callers are gone), and `:executable`, the port program's path.
 
   It starts the port program if it isn't running.
+
+  ## Example
+
+      iex> {:ok, %{program: program, server: server}} = Linx.Netlink.Port.info()
+      iex> {program.protocol, server.in_flight}
+      {1, 0}
   """
   @spec info(GenServer.server()) :: {:ok, %{program: map(), server: map()}} | {:error, Error.t()}
   def info(server \\ __MODULE__) do

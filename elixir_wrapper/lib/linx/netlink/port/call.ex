@@ -18,6 +18,15 @@ defmodule Linx.Netlink.Port.Call do
   Asks for something and waits for the answer, which comes by the deadline (`deadline/1`).
 
   There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Call, Wire}
+      iex> {:ok, program, _server, _closer} = Call.request(Linx.Netlink.Port, :info, Wire.info(), nil)
+      iex> program.protocol
+      1
+      iex> Call.request(:nobody, :info, Wire.info(), nil)
+      {:error, {:port, 32}}
   """
   @spec request(GenServer.server(), Requests.expectation(), Wire.command(), integer() | nil) ::
           answer()

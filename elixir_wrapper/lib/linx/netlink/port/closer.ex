@@ -21,6 +21,19 @@ defmodule Linx.Netlink.Port.Closer do
   handed out when it was killed still reaches its caller or is closed, and the port program that it had
   no time to end is killed, which it doesn't need unless it is stopped. When the server is gone and
   nothing is left to watch, it ends.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Closer
+      iex> closer = Closer.start()
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Closer.watch(closer, 7, self(), [fd])
+      iex> Closer.watched(closer)
+      1
+      iex> {:ok, socket} = Linx.Netlink.Port.Descriptor.adopt(fd, 0)
+      iex> Closer.adopted(closer, 7)
+      iex> {Closer.watched(closer), :socket.close(socket)}
+      {0, :ok}
   """
 
   use GenServer

@@ -7,6 +7,17 @@ defmodule Linx.Netlink.Port.Descriptor do
   not close it at all. What the BEAM closes its files with can do it. It is internal to OTP (there
   in OTP 25 to 29), so `check!/0` looks for it when a server starts: a clear message then is better
   than a leak for ever.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Descriptor
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, socket} = Descriptor.adopt(fd, 0)
+      iex> {Descriptor.bind(fd, 1), Descriptor.close(fd), Descriptor.adopt(fd, 0)}
+      {:ok, :ok, {:error, :ebadf}}
+      iex> {:ok, %{addr: <<_pad::16, _nl_pid::32, 1::native-32>>}} = :socket.sockname(socket)
+      iex> :socket.close(socket)
+      :ok
   """
 
   @typedoc "A number in the BEAM's descriptor table."

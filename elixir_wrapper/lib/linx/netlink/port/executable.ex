@@ -38,7 +38,22 @@ defmodule Linx.Netlink.Port.Executable do
   def path(%Settings{executable: nil}), do: default()
   def path(%Settings{executable: path}), do: path
 
-  @doc "Finds the command to run; or says with an error number why there is none, in words too."
+  @doc """
+  Finds the command to run; or says with an error number why there is none, in words too.
+
+  ## Examples
+
+      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> settings = Settings.new!(executable: "/bin/sh", launcher: ["env", "-i"], args: ["--no-pid"])
+      iex> {:ok, executable} = Executable.find(settings)
+      iex> Executable.arguments(executable, "@somewhere")
+      ["-i", "/bin/sh", "--rendezvous", "@somewhere", "--no-pid"]
+
+      iex> settings = Linx.Netlink.Port.Settings.new!(executable: "/")
+      iex> {:error, 13, words} = Linx.Netlink.Port.Executable.find(settings)
+      iex> words
+      "the port program / can't be run; it must be a file with the permission to execute it"
+  """
   @spec find(Settings.t()) :: {:ok, t()} | {:error, pos_integer(), String.t()}
   def find(%Settings{launcher: []} = settings) do
     path = path(settings)

@@ -4,6 +4,14 @@ defmodule Linx.Netlink.Port.Host do
 
   The options mean what they mean to the port program, and are applied in the same order. What they
   need, they need from the BEAM.
+
+  ## Example
+
+      iex> {:ok, socket} = Linx.Netlink.Port.Host.open(0, %{memberships: [1]})
+      iex> :socket.close(socket)
+      :ok
+      iex> Linx.Netlink.Port.Host.open(99, %{})
+      {:error, {:socket, 93}}
   """
 
   alias Linx.Netlink.Port.{Descriptor, Errno, Options}

@@ -16,7 +16,17 @@ defmodule Linx.Netlink.Port.Process do
 
   @type t() :: %__MODULE__{pid: pos_integer(), started: String.t()}
 
-  @doc "The process that has this id now, `nil` if there is none."
+  @doc """
+  The process that has this id now, `nil` if there is none.
+
+  ## Example
+
+      iex> pid = String.to_integer(System.pid())
+      iex> Linx.Netlink.Port.Process.identify(pid).pid == pid
+      true
+      iex> Linx.Netlink.Port.Process.identify(nil)
+      nil
+  """
   @spec identify(pos_integer() | nil) :: t() | nil
   def identify(nil), do: nil
 

@@ -7,6 +7,20 @@ defmodule Linx.Netlink.Port.Rendezvous do
   port program in another one.) Anybody on the machine may connect, so nothing is believed before
   the kernel has said who the peer is: the process that was started, or, where a launcher stands
   between, one of root's or of one's own. Others are closed and the wait goes on.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Pair, Rendezvous}
+      iex> {:ok, rendezvous} = Rendezvous.open()
+      iex> <<"@", name::binary>> = rendezvous.address
+      iex> {:ok, guest} = :socket.open(:local, :seqpacket, :default)
+      iex> :ok = :socket.connect(guest, %{family: :local, path: <<0, name::binary>>})
+      iex> {:ok, rendezvous} = Rendezvous.accept(rendezvous, {:pid, String.to_integer(System.pid())})
+      iex> :ok = :socket.send(guest, "hello")
+      iex> Rendezvous.receive_hello(rendezvous)
+      {:ok, "hello", [], false}
+      iex> {Rendezvous.close(rendezvous), Pair.receive_message(guest), :socket.close(guest)}
+      {:ok, :closed, :ok}
   """
 
   alias Linx.Netlink.Port.{Errno, Pair}

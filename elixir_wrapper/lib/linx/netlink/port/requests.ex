@@ -9,6 +9,18 @@ defmodule Linx.Netlink.Port.Requests do
   the id of the first request in it. Callers who ask for the same thing while it is under way share the
   next flight: they would wait for the same namespace file anyway. So they cost the port program one
   thread instead of one each, and where that file hangs, it holds up one thread for all of them.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> deadline = System.monotonic_time(:millisecond) + 5_000
+      iex> {id, requests} = Requests.add(%Requests{}, :probe, :info, deadline, Wire.info())
+      iex> {id, Requests.count(requests), Requests.queued?(requests)}
+      {1, 1, true}
+      iex> requests = Requests.flush(requests, fn 1, _command, 1 -> :ok end)
+      iex> {[{1, %{from: :probe, sends: 1}}], requests} = Requests.land(requests, 1)
+      iex> {Requests.count(requests), Requests.known?(requests, 1), Requests.known?(requests, 2)}
+      {0, true, false}
   """
 
   alias Linx.Netlink.Port.Wire

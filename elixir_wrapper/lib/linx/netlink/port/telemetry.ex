@@ -27,6 +27,12 @@ defmodule Linx.Netlink.Port.Telemetry do
 
   @doc """
   Runs `fun` and emits how long it took: `:stop` if it returned `{:ok, _}`, else `:exception`.
+
+  ## Example
+
+      iex> metadata = %{netns: :host, protocol: :route, server: Linx.Netlink.Port}
+      iex> Linx.Netlink.Port.Telemetry.open_span(metadata, fn -> {:error, {:socket, 93}} end)
+      {:error, {:socket, 93}}
   """
   @spec open_span(map(), (... -> result)) :: result when result: {:ok, term()} | {:error, term()}
   def open_span(metadata, fun) do

@@ -32,6 +32,15 @@ defmodule Linx.Netlink.Socket.Native do
   failed, and the error number. The steps are those of the NIF (`:open`, `:setns`, `:socket`,
   `:thread`), `:send` (the descriptor could not be handed over), and `:port`: the port program can't be
   used, since it isn't there (2), can't be run (13), died (32), or gave no answer in time (110).
+
+  ## Examples
+
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      :ok
+
+      iex> Linx.Netlink.Socket.Native.open_in_netns("/run/netns/green", 0)
+      {:error, {:open, 2}}
   """
   @spec open_in_netns(iodata(), integer()) ::
           {:ok, non_neg_integer()} | {:error, reason()}
@@ -48,7 +57,15 @@ defmodule Linx.Netlink.Socket.Native do
   @doc """
   Binds a netlink socket, with a number chosen by the kernel, to the groups in a mask of 32 bits.
 
-  It is done in the BEAM, without the port program. `fd` may be in use as a `:socket` already.
+  It is done in the BEAM, without the port program. `fd` may be in use as a `:socket` already. An error
+  is the kernel's number.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Socket.Native
+      iex> {:ok, fd} = Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {Native.bind_netlink(fd, 0), Native.close_fd(fd), Native.bind_netlink(fd, 0)}
+      {:ok, :ok, {:error, 9}}
   """
   @spec bind_netlink(integer(), non_neg_integer()) :: :ok | {:error, pos_integer()}
   def bind_netlink(fd, groups)
@@ -65,6 +82,12 @@ defmodule Linx.Netlink.Socket.Native do
   Closes a descriptor. It is `:ok` to close one that isn't open.
 
   Don't close the same one twice: the number may be somebody else's by then.
+
+  ## Example
+
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      :ok
   """
   @spec close_fd(integer()) :: :ok
   def close_fd(fd) when is_int(fd), do: Descriptor.close(fd)

@@ -1,14 +1,7 @@
 defmodule Linx.Netlink.Port.DoctestTest do
-  use ExUnit.Case, async: true
+  use Linx.Netlink.Port.Test.Case
 
-  doctest Linx.Netlink.Port.Atoms
-  doctest Linx.Netlink.Port.Backoff
-  doctest Linx.Netlink.Port.Errno
-  doctest Linx.Netlink.Port.Error
-  doctest Linx.Netlink.Port.Netns
-  doctest Linx.Netlink.Port.Options
-  doctest Linx.Netlink.Port.Outcome
-  doctest Linx.Netlink.Port.Protocol
-  doctest Linx.Netlink.Port.Settings
-  doctest Linx.Netlink.Port.Wire
+  {:ok, modules} = :application.get_key(:linx_netlink_port, :modules)
+
+  for module <- modules, do: doctest(module)
 end
