@@ -17,7 +17,8 @@ defmodule Linx.Netlink.Port.Delivery do
   @type sender() :: %{closer: Closer.t(), program: Program.t(), info: (... -> map())}
 
   @doc """
-  Gives each of the requests that a reply answers its part of it. One whose time was up is `nil`.
+  Gives each of the requests that a reply answers its part of it. One that nobody waits for any more is
+  `nil`.
 
   Requests that share a flight expect the same.
   """
@@ -27,8 +28,14 @@ defmodule Linx.Netlink.Port.Delivery do
           [non_neg_integer()],
           sender()
         ) :: :ok
-  def deliver([{_id, first} | _more] = landed, reply, fds, sender) do
-    expect = if first, do: first.expect, else: :one
+  def deliver(landed, reply, fds, sender) do
+    case Enum.find_value(landed, fn {_id, it} -> it end) do
+      nil -> Closer.close(sender.closer, fds)
+      %{expect: expect} -> deliver(landed, expect, reply, fds, sender)
+    end
+  end
+
+  defp deliver(landed, expect, reply, fds, sender) do
     {outcomes, left} = Outcome.of(expect, length(landed), reply, fds)
 
     if left != [],

@@ -5,10 +5,7 @@ defmodule Linx.Netlink.Port.Requests do
   Each caller's request has an id. Ids grow and are never used again. So whatever comes for an id that
   isn't in here is late, and belongs to nobody; nothing has to be remembered to know that.
 
-  A request is lined up, sent, and answered. What is on its way to the port program is a *flight*, with
-  the id of the first request in it. Callers who ask for the same thing while it is under way share the
-  next flight: they would wait for the same namespace file anyway. So they cost the port program one
-  thread instead of one each, and where that file hangs, it holds up one thread for all of them.
+  A request is lined up, sent, and answered. `Linx.Netlink.Port.Flights` says which go together, and when.
 
   ## Example
 
@@ -17,15 +14,15 @@ defmodule Linx.Netlink.Port.Requests do
       iex> {id, requests} = Requests.add(%Requests{}, :probe, :info, deadline, Wire.info())
       iex> {id, Requests.count(requests), Requests.queued?(requests)}
       {1, 1, true}
-      iex> requests = Requests.flush(requests, fn 1, _command, 1 -> :ok end)
-      iex> {[{1, %{from: :probe, sends: 1}}], requests} = Requests.land(requests, 1)
-      iex> {Requests.count(requests), Requests.known?(requests, 1), Requests.known?(requests, 2)}
+      iex> requests = Requests.flush(requests, 0, fn 2, [{:term, _info}] -> :ok end)
+      iex> {[{1, %{from: :probe, sends: 1}}], requests} = Requests.land(requests, 2, 1)
+      iex> {Requests.count(requests), Requests.known?(requests, 2), Requests.known?(requests, 3)}
       {0, true, false}
   """
 
-  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.{Flights, Wire}
 
-  defstruct next_id: 1, table: %{}, queue: :queue.new(), flights: %{}, under_way: %{}
+  defstruct next_id: 1, table: %{}, flights: %Flights{}
 
   @typedoc "What a good reply brings: one descriptor, one for each of so many entries, or a map."
   @type expectation() :: :one | {:many, pos_integer()} | :info
@@ -34,8 +31,8 @@ defmodule Linx.Netlink.Port.Requests do
   @type waiting() :: GenServer.from() | :probe
 
   @typedoc """
-  A request: who waits, for what, how long (in monotonic milliseconds), what was asked, how often it was
-  sent, and the flight that it is in.
+  A request: who waits, for what, how long (in monotonic milliseconds), what was asked, how many port
+  programs it was sent to, and the flight of this one that it is in.
   """
   @type request() :: %{
           from: waiting(),
@@ -46,20 +43,14 @@ defmodule Linx.Netlink.Port.Requests do
           flight: Wire.id() | nil
         }
 
-  @typedoc "Sends the command of so many requests as one, by the id of the first: `:ok`, or not now."
-  @type send() :: (Wire.id(), Wire.command(), pos_integer() -> :ok | term())
+  @typedoc "Sends these commands as one request of this id: `:ok`, or not now."
+  @type send() :: (Wire.id(), [Wire.command(), ...] -> :ok | term())
 
-  @typedoc """
-  The requests by id; those that are lined up, with those that share a flight together; the requests in
-  each flight; and for what can be shared and is under way, the flight, and who waits for the next, the
-  last one first.
-  """
+  @typedoc "The requests by id, and what is under way of them. Requests and flights share their numbers."
   @type t() :: %__MODULE__{
           next_id: Wire.id(),
           table: %{optional(Wire.id()) => request()},
-          queue: :queue.queue([Wire.id(), ...]),
-          flights: %{optional(Wire.id()) => {Wire.command(), [Wire.id(), ...]}},
-          under_way: %{optional(Wire.command()) => {Wire.id(), [Wire.id()]}}
+          flights: Flights.t()
         }
 
   @doc "Takes a request and lines it up."
@@ -74,8 +65,8 @@ defmodule Linx.Netlink.Port.Requests do
       flight: nil
     }
 
-    requests = %{requests | next_id: id + 1, table: Map.put(table, id, request)}
-    {id, line_up(requests, [id])}
+    flights = Flights.add(requests.flights, id, command)
+    {id, %{requests | next_id: id + 1, table: Map.put(table, id, request), flights: flights}}
   end
 
   @doc "How many wait for an answer."
@@ -86,56 +77,76 @@ defmodule Linx.Netlink.Port.Requests do
   @spec known?(t(), Wire.id()) :: boolean()
   def known?(%__MODULE__{next_id: next_id}, id), do: id in 1..(next_id - 1)//1
 
-  @doc "Whether requests wait to be sent."
+  @doc "Whether requests can be sent."
   @spec queued?(t()) :: boolean()
-  def queued?(%__MODULE__{queue: queue}), do: not :queue.is_empty(queue)
+  def queued?(%__MODULE__{flights: flights}), do: Flights.ready?(flights)
 
   @doc """
-  Sends the requests that are lined up, as far as `send` takes them.
+  Sends the requests that are lined up and need not wait for others, as far as `send` takes them.
 
-  Those whose time was up in the meantime, or whose caller is gone, are left out. Those that ask for what
-  is under way already wait until it has landed.
+  Those whose time was up in the meantime, or whose caller is gone, are left out.
   """
-  @spec flush(t(), send()) :: t()
-  def flush(%__MODULE__{} = requests, send) do
-    case :queue.out(requests.queue) do
-      {:empty, _queue} ->
-        requests
+  @spec flush(t(), integer(), send()) :: t()
+  def flush(%__MODULE__{table: table} = requests, now, send) do
+    # While one half of the callers is served, the other half is being answered.
+    case Flights.board(requests.flights, div(map_size(table) + 1, 2)) do
+      {:none, flights} ->
+        %{requests | flights: flights}
 
-      {{:value, ids}, queue} ->
-        {wanted, unwanted} = Enum.split_with(ids, &wanted?(requests.table[&1]))
-        rest = %{requests | queue: queue, table: Map.drop(requests.table, unwanted)}
+      {queue, party, flights} ->
+        {wanted, unwanted} = Enum.split_with(party, fn {id, _command} -> wanted?(table[id]) end)
 
-        case launch(rest, wanted, send) do
-          {:ok, requests} -> flush(requests, send)
-          :not_now -> %{rest | queue: :queue.in_r(wanted, queue)}
-        end
+        table =
+          Enum.reduce(unwanted, table, fn {id, _command}, table -> Map.delete(table, id) end)
+
+        launch(%{requests | table: table, flights: flights}, queue, wanted, now, send)
     end
   end
+
+  defp launch(requests, _queue, [], now, send), do: flush(requests, now, send)
+
+  defp launch(%{next_id: flight} = requests, queue, party, now, send) do
+    commands = Enum.map(party, fn {_id, command} -> command end)
+
+    if send.(flight, commands) == :ok do
+      table =
+        Enum.reduce(party, requests.table, fn {id, _command}, table ->
+          Map.update!(table, id, &sent(&1, flight))
+        end)
+
+      flights = Flights.launch(requests.flights, queue, flight, party, now)
+      flush(%{requests | next_id: flight + 1, table: table, flights: flights}, now, send)
+    else
+      %{requests | flights: Flights.put_back(requests.flights, queue, party)}
+    end
+  end
+
+  # To the same port program again, if it is in a flight already.
+  defp sent(%{flight: nil, sends: sends} = it, flight),
+    do: %{it | sends: sends + 1, flight: flight}
+
+  defp sent(it, flight), do: %{it | flight: flight}
 
   @doc """
   Ends the flight that has been answered, and takes out the requests in it, with their ids. It is `nil`
-  for those whose time was up. If there is no such flight, or none of it is left, there are none.
+  for those whose time was up, or who were answered by another. If there is no such flight, there are
+  none.
   """
-  @spec land(t(), Wire.id()) :: {[{Wire.id(), request() | nil}], t()}
-  def land(%__MODULE__{flights: flights, table: table} = requests, flight) do
-    case Map.pop(flights, flight) do
-      {nil, _flights} ->
-        {[], requests}
-
-      {{command, ids}, flights} ->
-        landed = Enum.map(ids, &{&1, table[&1]})
-        requests = %{requests | flights: flights, table: Map.drop(table, ids)}
-        {landed, clear_way(requests, command, flight)}
-    end
+  @spec land(t(), Wire.id(), integer()) :: {[{Wire.id(), request() | nil}], t()}
+  def land(%__MODULE__{table: table} = requests, flight, now) do
+    {ids, flights} = Flights.land(requests.flights, flight, now)
+    landed = Enum.map(ids, &{&1, table[&1]})
+    {landed, %{requests | table: Map.drop(table, ids), flights: flights}}
   end
 
-  @doc "Takes out the requests whose time is up."
+  @doc "Takes out the requests whose time is up. Nobody waits any longer for what takes too long."
   @spec expire(t(), integer()) :: {[request()], t()}
   def expire(%__MODULE__{} = requests, now) do
     {expired, rest} = Enum.split_with(requests.table, fn {_id, it} -> it.deadline <= now end)
     expired = Enum.map(expired, &elem(&1, 1))
-    {expired, Enum.reduce(expired, %{requests | table: Map.new(rest)}, &leave_flight/2)}
+    flights = Flights.lose_patience(requests.flights, now)
+    flights = Enum.reduce(expired, flights, &Flights.give_up(&2, &1.flight))
+    {expired, %{requests | table: Map.new(rest), flights: flights}}
   end
 
   @doc "Takes out all requests."
@@ -157,7 +168,8 @@ defmodule Linx.Netlink.Port.Requests do
 
     requests =
       Enum.reduce(rest, %__MODULE__{next_id: next_id}, fn {id, request}, requests ->
-        line_up(put_in(requests.table[id], %{request | flight: nil}), [id])
+        table = Map.put(requests.table, id, %{request | flight: nil})
+        %{requests | table: table, flights: Flights.add(requests.flights, id, request.command)}
       end)
 
     {Enum.map(failed, &elem(&1, 1)), requests}
@@ -171,74 +183,11 @@ defmodule Linx.Netlink.Port.Requests do
     table |> Enum.map(fn {_id, request} -> request.deadline end) |> Enum.min()
   end
 
-  defp line_up(requests, ids), do: %{requests | queue: :queue.in(ids, requests.queue)}
+  @doc "When a flight that others wait for has taken too long; `nil` if there is none."
+  @spec patience(t()) :: integer() | nil
+  def patience(%__MODULE__{flights: flights}), do: Flights.patience(flights)
 
   defp wanted?(nil), do: false
   defp wanted?(%{from: :probe}), do: true
   defp wanted?(%{from: {pid, _tag}}), do: Process.alive?(pid)
-
-  defp launch(requests, [], _send), do: {:ok, requests}
-
-  defp launch(%{under_way: under_way} = requests, [id | _more] = ids, send) do
-    %{^id => %{command: command}} = requests.table
-
-    case under_way do
-      %{^command => {flight, waiting}} ->
-        {:ok,
-         %{requests | under_way: %{under_way | command => {flight, Enum.reverse(ids, waiting)}}}}
-
-      _nothing_like_it ->
-        if send.(id, command, length(ids)) == :ok,
-          do: {:ok, take_off(requests, command, ids)},
-          else: :not_now
-    end
-  end
-
-  defp take_off(requests, command, [flight | _more] = ids) do
-    table =
-      Enum.reduce(ids, requests.table, fn id, table ->
-        Map.update!(table, id, &%{&1 | sends: &1.sends + 1, flight: flight})
-      end)
-
-    requests = %{
-      requests
-      | table: table,
-        flights: Map.put(requests.flights, flight, {command, ids})
-    }
-
-    if Wire.shareable?(command),
-      do: put_in(requests.under_way[command], {flight, []}),
-      else: requests
-  end
-
-  # Whoever waited for this flight to land is next, all at once if one flight can hold them.
-  defp clear_way(%{under_way: under_way} = requests, command, flight) do
-    case under_way do
-      %{^command => {^flight, waiting}} ->
-        waiting
-        |> Enum.reverse()
-        |> Enum.chunk_every(Wire.most_shared(command))
-        |> Enum.reduce(%{requests | under_way: Map.delete(under_way, command)}, &line_up(&2, &1))
-
-      _another_or_none ->
-        requests
-    end
-  end
-
-  # Whatever holds it up, the next may fare better. What is left of it, and comes late, is somebody's yet.
-  defp leave_flight(%{flight: nil}, requests), do: requests
-
-  defp leave_flight(%{flight: flight, command: command}, requests) do
-    requests = clear_way(requests, command, flight)
-
-    case requests.flights do
-      %{^flight => {_command, ids}} ->
-        if Enum.any?(ids, &is_map_key(requests.table, &1)),
-          do: requests,
-          else: %{requests | flights: Map.delete(requests.flights, flight)}
-
-      _gone ->
-        requests
-    end
-  end
 end

@@ -10,9 +10,9 @@ defmodule Linx.Netlink.Port.Server do
   One timer wakes it for whatever is due first: a deadline, the end of a start that takes too long,
   the next start after a failure, another try to send.
 
-  For the answer to a lone request it looks again and again for a moment, as schedulers do before they
-  sleep, instead of being woken, which would take longer than to serve the request. Whatever else
-  there is to do comes first.
+  For the answer to one request, or to two, it looks again and again for a moment, as schedulers do
+  before they sleep, instead of being woken, which would take longer than to serve the request.
+  Whatever else there is to do comes first.
 
   When the port program dies, the requests in flight are sent once more, to the next one. When a
   request runs out of time, the port program is asked for its `info`: one that is stopped, or caught in
@@ -49,8 +49,9 @@ defmodule Linx.Netlink.Port.Server do
   @most_strange 16
   # How soon to try again when the port program is behind with reading. Its every reply is a try too.
   @busy_delay 2
-  # How long to look for an answer, in microseconds: most requests take less.
+  # How long to look for an answer, in microseconds: most requests take less. And for how many.
   @poll_time 200
+  @few 2
 
   @enforce_keys [:settings, :closer]
   defstruct [
@@ -101,7 +102,7 @@ defmodule Linx.Netlink.Port.Server do
     case ready(state) do
       {:ok, state} ->
         deadline = deadline || now() + state.settings.timeout
-        state |> take(from, expect, deadline, command) |> wake_at(deadline) |> poll_if_alone()
+        state |> take(from, expect, deadline, command) |> wake_at(deadline) |> poll_for_few()
 
       {:error, code, state} ->
         {:reply, {:error, {:port, code}}, state}
@@ -242,8 +243,8 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # With others on their way, one message tells of many. With one scheduler, it would be in the way.
-  defp poll_if_alone(state) do
-    if up?(state) and Requests.count(state.requests) == 1 and System.schedulers_online() > 1 do
+  defp poll_for_few(state) do
+    if up?(state) and Requests.count(state.requests) <= @few and System.schedulers_online() > 1 do
       {:noreply, %{state | poll_until: now(:microsecond) + @poll_time}, 0}
     else
       {:noreply, state}
@@ -263,12 +264,14 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp flush(state) do
-    if up?(state) and Requests.queued?(state.requests) do
-      send = fn id, command, count ->
-        Program.send_frame(state.program, Wire.frame(id, command, count))
-      end
+    state = send_ready(state)
+    wake_at(state, Requests.patience(state.requests))
+  end
 
-      retry_soon(%{state | requests: Requests.flush(state.requests, send)})
+  defp send_ready(state) do
+    if up?(state) and Requests.queued?(state.requests) do
+      send = fn id, commands -> Program.send_frame(state.program, Wire.frame(id, commands)) end
+      state |> Map.update!(:requests, &Requests.flush(&1, now(), send)) |> retry_soon()
     else
       state
     end
@@ -288,9 +291,9 @@ defmodule Linx.Netlink.Port.Server do
   defp events(state, [event | events]), do: state |> event(event) |> events(events)
 
   defp event(state, {:reply, id, reply, fds}) do
-    case Requests.land(state.requests, id) do
+    case Requests.land(state.requests, id, now()) do
       {[], _requests} ->
-        late(state, id, fds)
+        unasked(state, id, fds)
 
       {landed, requests} ->
         state = %{state | requests: requests}
@@ -324,13 +327,7 @@ defmodule Linx.Netlink.Port.Server do
   # It may not have ended: it may be something else that prints, or be stopped.
   defp event(state, {:down, code, text}), do: down(state, code, text)
 
-  # The probe's, whose time is just up.
-  defp late(%{probe: id} = state, id, fds) do
-    Closer.close(state.closer, fds)
-    %{state | probe: nil}
-  end
-
-  defp late(state, id, fds) do
+  defp unasked(state, id, fds) do
     Closer.close(state.closer, fds)
 
     if Requests.known?(state.requests, id) do
@@ -380,6 +377,7 @@ defmodule Linx.Netlink.Port.Server do
 
   defp now(unit \\ :millisecond), do: System.monotonic_time(unit)
 
+  defp wake_at(state, nil), do: state
   defp wake_at(%{wake: {at, _timer}} = state, time) when at <= time, do: state
 
   defp wake_at(state, time) do
@@ -417,8 +415,8 @@ defmodule Linx.Netlink.Port.Server do
 
   defp expire(state, now) do
     case Requests.expire(state.requests, now) do
-      {[], _requests} ->
-        state
+      {[], requests} ->
+        %{state | requests: requests}
 
       {expired, requests} ->
         Enum.each(expired, &Delivery.fail(&1, @etimedout))

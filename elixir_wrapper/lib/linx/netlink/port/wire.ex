@@ -25,7 +25,6 @@ defmodule Linx.Netlink.Port.Wire do
   @open_in_netns <<119, 13, "open_in_netns">>
   @open_many <<@small_tuple, 2, 119, 9, "open_many">>
 
-  # What the port program reads at once.
   @most_shared_bytes 16_384
 
   @typedoc "A request's own number, echoed by its reply."
@@ -77,46 +76,47 @@ defmodule Linx.Netlink.Port.Wire do
     {:term, bytes}
   end
 
-  @doc "Whether several callers' requests for the same can be made one."
+  @doc "Whether several callers' requests can be made one."
   @spec shareable?(command()) :: boolean()
   def shareable?({kind, _bytes}), do: kind == :open
 
-  @doc "How many can."
-  @spec most_shared(command()) :: pos_integer()
-  def most_shared({:open, entry}) do
-    @most_shared_bytes |> div(byte_size(entry)) |> min(@max_entries) |> max(1)
-  end
+  @doc "How much of them, in bytes: what the port program reads at once."
+  @spec most_shared_bytes() :: pos_integer()
+  def most_shared_bytes, do: @most_shared_bytes
 
   @doc """
-  The frame that makes a request of a command, for `count` callers if it is `shareable?/1`.
+  The frame that makes one request of a command, or of several that are `shareable?/1`.
 
       iex> alias Linx.Netlink.Port.Wire
       iex> term = fn frame ->
       ...>   <<length::32, term::binary-size(length)>> = IO.iodata_to_binary(frame)
       ...>   :erlang.binary_to_term(term)
       ...> end
-      iex> term.(Wire.frame(7, Wire.info()))
+      iex> term.(Wire.frame(7, [Wire.info()]))
       {7, :info}
-      iex> {:ok, open} = Wire.open("/run/netns/a", 0, %{})
-      iex> term.(Wire.frame(7, open))
-      {7, {:open_in_netns, "/run/netns/a", 0}}
-      iex> term.(Wire.frame(7, open, 2))
-      {7, {:open_many, [{"/run/netns/a", 0}, {"/run/netns/a", 0}]}}
+      iex> {:ok, red} = Wire.open("/run/netns/red", 0, %{})
+      iex> term.(Wire.frame(7, [red]))
+      {7, {:open_in_netns, "/run/netns/red", 0}}
+      iex> {:ok, blue} = Wire.open("/run/netns/blue", 0, %{})
+      iex> term.(Wire.frame(7, [red, blue]))
+      {7, {:open_many, [{"/run/netns/red", 0}, {"/run/netns/blue", 0}]}}
   """
-  @spec frame(id(), command(), pos_integer()) :: iodata()
-  def frame(id, command, count \\ 1) do
-    term = term(command, count)
+  @spec frame(id(), [command(), ...]) :: iodata()
+  def frame(id, commands) do
+    term = term(commands)
     size = IO.iodata_length(term) + @prefix_size
     [<<size::32, 131, @small_tuple, 2, 110, 8, 0, id::little-64>> | term]
   end
 
-  defp term({:term, bytes}, 1), do: [bytes]
+  defp term([{:term, bytes}]), do: [bytes]
 
-  defp term({:open, <<@small_tuple, size, elements::binary>>}, 1),
+  defp term([{:open, <<@small_tuple, size, elements::binary>>}]),
     do: [<<@small_tuple, size + 1, @open_in_netns>>, elements]
 
-  defp term({:open, entry}, count),
-    do: [<<@open_many, @list, count::32>>, List.duplicate(entry, count), @nil_ext]
+  defp term(many) do
+    entries = for {:open, entry} <- many, do: entry
+    [<<@open_many, @list, length(entries)::32>>, entries, @nil_ext]
+  end
 
   @doc """
   Cuts what came on the port program's output into frames.

@@ -76,6 +76,45 @@ defmodule Linx.Netlink.Port.HangingTest do
     assert %{server: %{starts: 1}} = info(server)
   end
 
+  test "a file that begins to hang holds up nobody else, and a few threads at most", context do
+    server = start_server()
+    directory = Fixture.directory()
+    turning = Path.join(directory, "turning")
+    File.ln_s!(context.namespace.path, turning)
+    paths = [turning | for(_number <- 1..3, do: Namespace.create().path)]
+    open = fn path -> Port.open(path, :route, server: server, timeout: @timeout) end
+    # Callers who ask for what is opened quickly share requests from here on.
+    for path <- paths, do: assert({:ok, _socket} = open.(path))
+
+    hung = Path.join(directory, "hung")
+    File.ln_s!(Hanging.path(context.hanging), hung)
+    File.rename!(hung, turning)
+    stuck = for _number <- 1..4, do: spawn_caller(fn -> open.(turning) end)
+
+    others =
+      for first <- 0..15 do
+        spawn_caller(fn ->
+          for number <- 1..50, path = Enum.at(tl(paths), rem(first + number, 3)), uniq: true do
+            with {:ok, socket} <- open.(path), do: :socket.close(socket)
+          end
+        end)
+      end
+
+    assert Enum.all?(results(others), &(&1 == [:ok]))
+    assert %{server: %{in_flight: 4}} = info(server)
+
+    eventually("they hold up three threads at most", fn ->
+      info(server).program.requests.in_flight in 1..3
+    end)
+
+    Hanging.release(context.hanging)
+    assert Enum.all?(results(stuck), &match?({:error, %Error{stage: :open}}, &1))
+    File.rm!(turning)
+    File.ln_s!(context.namespace.path, turning)
+    {:ok, socket} = open.(turning)
+    Namespace.assert_inside(socket, context.namespace)
+  end
+
   test "a request that is stuck times out, and the port program is not blamed for it", context do
     server = start_server()
     os_pid = os_pid(server)

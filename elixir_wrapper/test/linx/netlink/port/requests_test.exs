@@ -3,6 +3,8 @@ defmodule Linx.Netlink.Port.RequestsTest do
 
   alias Linx.Netlink.Port.Requests
 
+  @now 0
+
   # Each asks for something else, unless it is told what.
   defp add(requests, deadline, options \\ []) do
     from = Keyword.get(options, :from, {self(), make_ref()})
@@ -15,13 +17,13 @@ defmodule Linx.Netlink.Port.RequestsTest do
     Enum.reduce(deadlines, %Requests{}, &add(&2, &1, options))
   end
 
-  # What is sent: of each flight the id, or the id and how many share it.
+  # What is sent: the flights.
   defp flushed(requests) do
     test = self()
 
     requests =
-      Requests.flush(requests, fn id, _command, count ->
-        send(test, {:sent, if(count == 1, do: id, else: {id, count})})
+      Requests.flush(requests, @now, fn id, _commands ->
+        send(test, {:sent, id})
         :ok
       end)
 
@@ -36,38 +38,54 @@ defmodule Linx.Netlink.Port.RequestsTest do
     end
   end
 
+  defp land(requests, flight), do: Requests.land(requests, flight, @now)
+
   defp same, do: [command: {:open, "the same entry"}]
 
-  defp deadlines(landed), do: for({id, request} <- landed, do: {id, request && request.deadline})
+  # Whose they were, by their deadlines.
+  defp deadlines(landed), do: for({_id, request} <- landed, do: request && request.deadline)
 
-  test "ids grow, and are never used again" do
-    {[1], requests} = [1] |> lined_up() |> flushed()
-    {[{1, _request}], requests} = Requests.land(requests, 1)
-    assert {[2], requests} = requests |> add(1) |> flushed()
-    assert Requests.known?(requests, 1)
-    refute Requests.known?(requests, 3)
+  test "numbers grow, and are never used again" do
+    {[2], requests} = [1] |> lined_up() |> flushed()
+    {[{1, _request}], requests} = land(requests, 2)
+    assert {[4], requests} = requests |> add(1) |> flushed()
+    assert Requests.known?(requests, 4)
+    refute Requests.known?(requests, 5)
     refute Requests.known?(%Requests{}, 1)
   end
 
   test "a request can be answered once, and not before it has been sent" do
     requests = lined_up([1])
-    assert {[], ^requests} = Requests.land(requests, 1)
-    {[1], requests} = flushed(requests)
-    assert {[{1, %{expect: :one}}], requests} = Requests.land(requests, 1)
-    assert {[], _requests} = Requests.land(requests, 1)
+    assert {[], ^requests} = land(requests, 2)
+    {[2], requests} = flushed(requests)
+    assert {[{1, %{expect: :one}}], requests} = land(requests, 2)
+    assert {[], _requests} = land(requests, 2)
   end
 
   test "those lined up are sent in order" do
-    {sent, requests} = [1, 2, 3] |> lined_up() |> flushed()
-    assert sent == [1, 2, 3]
+    test = self()
+
+    send = fn _id, [{:term, text}] ->
+      send(test, {:sent, text})
+      :ok
+    end
+
+    requests = [10, 20, 30] |> lined_up() |> Requests.flush(@now, send)
+    assert collect() == ["10", "20", "30"]
     refute Requests.queued?(requests)
     assert Requests.count(requests) == 3
   end
 
   test "those that don't get through stay lined up" do
     requests = lined_up([1, 2, 3])
-    requests = Requests.flush(requests, fn id, _, _ -> if id == 1, do: :ok, else: :busy end)
-    assert {[2, 3], _requests} = flushed(requests)
+
+    requests =
+      Requests.flush(requests, @now, fn _id, [{:term, text}] ->
+        if text == "1", do: :ok, else: :busy
+      end)
+
+    assert Requests.queued?(requests)
+    assert {[5, 6], _requests} = flushed(requests)
   end
 
   test "those whose time was up, and those whose caller is gone, are not sent" do
@@ -75,8 +93,9 @@ defmodule Linx.Netlink.Port.RequestsTest do
     assert_receive {:DOWN, ^monitor, :process, ^pid, _reason}, 10_000
     requests = [1, 2] |> lined_up() |> add(3, from: {pid, make_ref()})
     {[_first], requests} = Requests.expire(requests, 1)
-    assert {[2], requests} = flushed(requests)
+    assert {[flight], requests} = flushed(requests)
     assert Requests.count(requests) == 1
+    assert {[{2, %{deadline: 2}}], _requests} = land(requests, flight)
   end
 
   test "those whose time is up are taken out" do
@@ -85,81 +104,75 @@ defmodule Linx.Netlink.Port.RequestsTest do
     {expired, requests} = Requests.expire(requests, 20)
     assert [10, 20] = expired |> Enum.map(& &1.deadline) |> Enum.sort()
     assert Requests.next_deadline(requests) == 30
-    assert {[2], _requests} = flushed(requests)
+    assert {[_flight], _requests} = flushed(requests)
   end
 
-  test "those who ask for what is under way share the next flight" do
-    {[1], requests} = [10] |> lined_up(same()) |> flushed()
-    assert {[], requests} = requests |> add(20, same()) |> add(30, same()) |> flushed()
-    refute Requests.queued?(requests)
-    assert Requests.count(requests) == 3
-
-    {landed, requests} = Requests.land(requests, 1)
-    assert deadlines(landed) == [{1, 10}]
-    assert {[{2, 2}], requests} = flushed(requests)
-    {landed, requests} = Requests.land(requests, 2)
-    assert deadlines(landed) == [{2, 20}, {3, 30}]
-    assert {[4], _requests} = requests |> add(40, same()) |> flushed()
-  end
-
-  test "nobody waits for what somebody else has asked for" do
-    assert {[1, 2, 3], _requests} =
-             [1]
-             |> lined_up(same())
-             |> add(2, command: {:open, "another entry"})
-             |> add(3, command: {:term, "the same entry"})
-             |> flushed()
-  end
-
-  test "a flight holds no more than the port program reads at once" do
-    large = [command: {:open, String.duplicate("x", 8_000)}]
-    {[1], requests} = [1] |> lined_up(large) |> flushed()
-    {[], requests} = 2..4 |> Enum.reduce(requests, &add(&2, &1, large)) |> flushed()
-    {_landed, requests} = Requests.land(requests, 1)
-    assert {[{2, 2}], requests} = flushed(requests)
-    {_landed, requests} = Requests.land(requests, 2)
-    assert {[4], _requests} = flushed(requests)
-  end
-
-  test "a flight that takes too long is waited for no longer, and is told from none when it lands" do
-    {[1], requests} = [10] |> lined_up(same()) |> flushed()
+  test "those who share a flight are told together, but for those whose time was up" do
+    {[first], requests} = [10] |> lined_up(same()) |> flushed()
     {[], requests} = requests |> add(20, same()) |> add(30, same()) |> flushed()
-    {[%{deadline: 10}], requests} = Requests.expire(requests, 10)
-    assert {[{2, 2}], requests} = flushed(requests)
-    assert {[], requests} = Requests.land(requests, 1)
+    assert Requests.count(requests) == 3
+    {landed, requests} = land(requests, first)
+    assert deadlines(landed) == [10]
 
+    {[second], requests} = flushed(requests)
     {[%{deadline: 20}], requests} = Requests.expire(requests, 20)
-    {landed, requests} = Requests.land(requests, 2)
-    assert deadlines(landed) == [{2, nil}, {3, 30}]
-    assert requests == %Requests{next_id: 4}
+    {landed, requests} = land(requests, second)
+    assert deadlines(landed) == [nil, 30]
+    assert Requests.count(requests) == 0
+  end
+
+  test "a flight that takes too long is waited for no longer" do
+    {[first], requests} = [10] |> lined_up(same()) |> flushed()
+    {[], requests} = requests |> add(20, same()) |> flushed()
+    {[%{deadline: 10}], requests} = Requests.expire(requests, 10)
+    assert {[_second], requests} = flushed(requests)
+    {landed, _requests} = land(requests, first)
+    assert deadlines(landed) == [nil]
   end
 
   test "each is sent to two port programs at most" do
-    {[1, 2], requests} = [10, 20] |> lined_up() |> flushed()
+    {[_, _], requests} = [10, 20] |> lined_up() |> flushed()
     assert {[], requests} = requests |> add(30) |> Requests.resend()
-    assert {[1, 2, 3], requests} = flushed(requests)
+    assert {[_, _, _], requests} = flushed(requests)
     assert {[_one, _two], requests} = Requests.resend(requests)
-    assert {[3], _requests} = flushed(requests)
+    assert {[flight], requests} = flushed(requests)
+    {landed, _requests} = land(requests, flight)
+    assert deadlines(landed) == [30]
+  end
+
+  test "one that is asked for again, of the same port program, has been sent to one" do
+    {[first], requests} = [10, 20] |> lined_up(same()) |> flushed()
+    {_landed, requests} = land(requests, first)
+    other = [command: {:open, "another entry"}]
+    {[second], requests} = requests |> add(30, other) |> flushed()
+    {_landed, requests} = land(requests, second)
+
+    # Both are known to be quick, and aren't.
+    {[_together], requests} = requests |> add(40, same()) |> add(50, other) |> flushed()
+    assert Requests.patience(requests) <= 40
+    assert {[%{deadline: 40}], requests} = Requests.expire(requests, 40)
+    assert {[_alone], requests} = flushed(requests)
+    assert {[], requests} = Requests.resend(requests)
+    assert {[_once_more], _requests} = flushed(requests)
   end
 
   test "those who waited for a flight of the port program that died wait for one of the next" do
-    {[1], requests} = [10] |> lined_up(same()) |> flushed()
+    {[_first], requests} = [10] |> lined_up(same()) |> flushed()
     {[], requests} = requests |> add(20, same()) |> flushed()
     assert {[], requests} = Requests.resend(requests)
-    assert {[1], requests} = flushed(requests)
-    {_landed, requests} = Requests.land(requests, 1)
-    assert {[2], requests} = flushed(requests)
-    # It was on its way to one port program only.
-    assert {[], _requests} = Requests.resend(requests)
+    assert {[flight], requests} = flushed(requests)
+    {landed, _requests} = land(requests, flight)
+    assert deadlines(landed) == [10, 20]
   end
 
   test "probes are not sent to another port program" do
-    {[1], requests} = [10] |> lined_up(from: :probe) |> flushed()
+    {[_probe], requests} = [10] |> lined_up(from: :probe) |> flushed()
     assert {[%{from: :probe}], %Requests{table: table}} = Requests.resend(requests)
     assert table == %{}
   end
 
   test "there is no deadline where there is no request" do
     assert Requests.next_deadline(%Requests{}) == nil
+    assert Requests.patience(%Requests{}) == nil
   end
 end

@@ -1,0 +1,273 @@
+defmodule Linx.Netlink.Port.Flights do
+  @moduledoc """
+  Which requests go to the port program together, and when.
+
+  What is on its way to the port program is a *flight*: one request of its, for one caller or for
+  several. A thread serves it, so a flight of many costs one thread instead of one each. Until then,
+  requests wait in queues:
+
+    * `:quick`, for sockets that were opened quickly the last time, wherever they lead. Two flights at
+      most are under way, and the second only leaves with four requests or more: while the port program
+      serves one half of the callers, the other half is being answered.
+    * `{:same, command}`, for a socket of which that is not known. One flight is under way. Those who
+      wait for it would wait for the same namespace file anyway, and share the next one.
+    * `{:alone, id}`, for all else: leaves at once.
+
+  A namespace file can begin to hang. So a quick flight that has not landed after 20 ms is not waited for
+  by anybody else: what it asked for doesn't count as quick any more, and is asked for once more, each on
+  its own. Where such a file hangs, it holds up one thread for all who ask for it, and one for the flight
+  that it was in.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> {red, blue} = {{:open, "red"}, {:open, "blue"}}
+      iex> flights = %Flights{} |> Flights.add(1, red) |> Flights.add(2, red) |> Flights.add(3, blue)
+      iex> {queue, party, flights} = Flights.board(flights, 8)
+      iex> party
+      [{1, red}, {2, red}]
+      iex> flights = Flights.launch(flights, queue, 4, party, 0)
+      iex> {[1, 2], flights} = Flights.land(flights, 4, 0)
+      iex> {{:same, ^blue}, [{3, ^blue}], _flights} = Flights.board(flights, 8)
+  """
+
+  alias Linx.Netlink.Port.Wire
+
+  # In milliseconds. Most requests take less than one.
+  @patience 20
+  # Fewer are not worth a second flight beside the first.
+  @worthwhile 4
+  # What is remembered: some hundred kilobytes at most.
+  @most_quick 4_096
+
+  defstruct queues: %{}, ready: :queue.new(), flights: %{}, quick: %{}
+
+  @typedoc "A request: its id, and what it asks for."
+  @type passenger() :: {Wire.id(), Wire.command()}
+
+  @typedoc "The name of a queue."
+  @type queue() :: :quick | {:same, Wire.command()} | {:alone, Wire.id()}
+
+  @typedoc """
+  The queues, with how many wait and which flights are under way; the names of those that something may
+  leave from, perhaps; the flights, with their queue, as long as others wait for them, and when they left,
+  in milliseconds; and what was opened quickly.
+  """
+  @type t() :: %__MODULE__{
+          queues: %{
+            optional(queue()) => %{
+              waiting: :queue.queue(passenger()),
+              count: non_neg_integer(),
+              under_way: [Wire.id()]
+            }
+          },
+          ready: :queue.queue(queue()),
+          flights: %{
+            optional(Wire.id()) => %{
+              queue: queue() | nil,
+              party: [passenger(), ...],
+              since: integer()
+            }
+          },
+          quick: %{optional(Wire.command()) => true}
+        }
+
+  @empty %{waiting: :queue.new(), count: 0, under_way: []}
+
+  @doc "Lets a request wait."
+  @spec add(t(), Wire.id(), Wire.command()) :: t()
+  def add(%__MODULE__{} = flights, id, command) do
+    wait(flights, queue(flights, id, command), {id, command})
+  end
+
+  @doc "Whether something may leave."
+  @spec ready?(t()) :: boolean()
+  def ready?(%__MODULE__{ready: ready}), do: not :queue.is_empty(ready)
+
+  @doc """
+  Those who are to leave next, `most` of the quick ones at most, and from which queue.
+
+  They are in none then: `launch/5` says that they have left, `put_back/3` that they could not.
+  """
+  @spec board(t(), pos_integer()) :: {queue(), [passenger(), ...], t()} | {:none, t()}
+  def board(%__MODULE__{} = flights, most) do
+    case :queue.out(flights.ready) do
+      {:empty, _ready} ->
+        {:none, flights}
+
+      {{:value, name}, ready} ->
+        flights = %{flights | ready: ready}
+        queue = Map.get(flights.queues, name, @empty)
+
+        if may_leave?(name, queue) do
+          {party, queue} = take(queue, most(name, most))
+          {name, party, update(flights, name, fn _queue -> queue end)}
+        else
+          board(flights, most)
+        end
+    end
+  end
+
+  @doc "A party has left, as the flight of this id."
+  @spec launch(t(), queue(), Wire.id(), [passenger(), ...], integer()) :: t()
+  def launch(%__MODULE__{} = flights, name, id, party, now) do
+    flight = %{queue: name, party: party, since: now}
+
+    flights = %{flights | flights: Map.put(flights.flights, id, flight)}
+    update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
+  end
+
+  @doc "A party could not leave: it is the next again."
+  @spec put_back(t(), queue(), [passenger(), ...]) :: t()
+  def put_back(%__MODULE__{} = flights, name, party) do
+    queue = Map.get(flights.queues, name, @empty)
+    waiting = party |> Enum.reverse() |> Enum.reduce(queue.waiting, &:queue.in_r/2)
+    queue = %{queue | waiting: waiting, count: queue.count + length(party)}
+    put(%{flights | ready: :queue.in_r(name, flights.ready)}, name, queue)
+  end
+
+  @doc "A flight has been answered: who was in it. There is none twice."
+  @spec land(t(), Wire.id(), integer()) :: {[Wire.id()], t()}
+  def land(%__MODULE__{} = flights, id, now) do
+    case flights.flights do
+      %{^id => %{party: party, since: since}} ->
+        flights = give_up(flights, id)
+        flights = %{flights | flights: Map.delete(flights.flights, id)}
+        flights = if now - since < @patience, do: remember(flights, party), else: flights
+        {Enum.map(party, fn {id, _command} -> id end), flights}
+
+      _no_such_flight ->
+        {[], flights}
+    end
+  end
+
+  @doc "Lets nobody wait for this flight any longer. Whatever holds it up, the next may fare better."
+  @spec give_up(t(), Wire.id() | nil) :: t()
+  def give_up(%__MODULE__{} = flights, id) do
+    case flights.flights do
+      %{^id => %{queue: name} = flight} when name != nil ->
+        flights = put_in(flights.flights[id], %{flight | queue: nil})
+        update(flights, name, &%{&1 | under_way: List.delete(&1.under_way, id)})
+
+      _nobody_waits ->
+        flights
+    end
+  end
+
+  @doc "When the first quick flight that matters to others has taken too long; `nil` if there is none."
+  @spec patience(t()) :: integer() | nil
+  def patience(%__MODULE__{queues: %{quick: %{under_way: [_ | _] = ids, count: count}}} = flights) do
+    under_way = Enum.map(ids, &Map.fetch!(flights.flights, &1))
+
+    if count > 0 or Enum.any?(under_way, &match?(%{party: [_, _ | _]}, &1)),
+      do: under_way |> Enum.map(&(&1.since + @patience)) |> Enum.min()
+  end
+
+  def patience(%__MODULE__{}), do: nil
+
+  @doc "Deals with the quick flights that have taken too long."
+  @spec lose_patience(t(), integer()) :: t()
+  def lose_patience(%__MODULE__{} = flights, now) do
+    ids = Map.get(flights.queues, :quick, @empty).under_way
+    late = Enum.filter(ids, &(flights.flights[&1].since + @patience <= now))
+    Enum.reduce(late, flights, &ask_each(&2, &1))
+  end
+
+  defp ask_each(flights, id) do
+    %{party: party} = flights.flights[id]
+    commands = Map.new(party, fn {_id, command} -> {command, true} end)
+    flights = %{flights | quick: Map.drop(flights.quick, Map.keys(commands))}
+    {slow, flights} = flights |> give_up(id) |> take_out(commands)
+
+    case Map.keys(commands) do
+      # Nothing else can have held it up.
+      [command] -> flights |> rename(id, {:same, command}) |> add_all(slow)
+      _several -> add_all(flights, party ++ slow)
+    end
+  end
+
+  defp take_out(flights, commands) do
+    queue = Map.get(flights.queues, :quick, @empty)
+    waiting = :queue.to_list(queue.waiting)
+    {slow, others} = Enum.split_with(waiting, fn {_id, it} -> is_map_key(commands, it) end)
+    queue = %{queue | waiting: :queue.from_list(others), count: length(others)}
+    {slow, put(flights, :quick, queue)}
+  end
+
+  defp rename(flights, id, name) do
+    flights = put_in(flights.flights[id].queue, name)
+    update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
+  end
+
+  defp add_all(flights, party) do
+    Enum.reduce(party, flights, fn {id, command}, flights -> add(flights, id, command) end)
+  end
+
+  # Those who wait for the same may go with all others now.
+  defp remember(%{quick: quick} = flights, party) do
+    party
+    |> Enum.map(fn {_id, command} -> command end)
+    |> Enum.filter(&(Wire.shareable?(&1) and not is_map_key(quick, &1)))
+    |> Enum.uniq()
+    |> Enum.reduce(flights, fn command, flights ->
+      quick = if map_size(flights.quick) < @most_quick, do: flights.quick, else: %{}
+      {queue, queues} = Map.pop(flights.queues, {:same, command}, @empty)
+      flights = %{flights | quick: Map.put(quick, command, true), queues: queues}
+      add_all(flights, :queue.to_list(queue.waiting))
+    end)
+  end
+
+  defp queue(flights, id, command) do
+    cond do
+      is_map_key(flights.quick, command) -> :quick
+      Wire.shareable?(command) -> {:same, command}
+      true -> {:alone, id}
+    end
+  end
+
+  defp may_leave?(_name, %{count: 0}), do: false
+  defp may_leave?(_name, %{under_way: []}), do: true
+  defp may_leave?(:quick, %{under_way: [_one], count: count}), do: count >= @worthwhile
+  defp may_leave?(_name, _queue), do: false
+
+  defp most(:quick, most), do: max(most, @worthwhile)
+  defp most(_name, _most), do: Wire.max_entries()
+
+  defp wait(flights, name, passenger) do
+    update(flights, name, fn queue ->
+      %{queue | waiting: :queue.in(passenger, queue.waiting), count: queue.count + 1}
+    end)
+  end
+
+  defp take(queue, most) do
+    {party, waiting} = take(queue.waiting, most, Wire.most_shared_bytes(), [])
+    # The port program looks for a namespace once for all that follow each other.
+    {List.keysort(party, 1), %{queue | waiting: waiting, count: queue.count - length(party)}}
+  end
+
+  defp take(waiting, 0, _bytes, party), do: {Enum.reverse(party), waiting}
+
+  defp take(waiting, most, bytes, party) do
+    with {:value, {_id, {_kind, encoded}} = passenger} <- :queue.peek(waiting),
+         true <- party == [] or byte_size(encoded) <= bytes do
+      waiting = :queue.drop(waiting)
+      take(waiting, most - 1, bytes - byte_size(encoded), [passenger | party])
+    else
+      _none_or_too_large -> {Enum.reverse(party), waiting}
+    end
+  end
+
+  defp update(flights, name, change) do
+    queue = flights.queues |> Map.get(name, @empty) |> change.()
+    flights = put(flights, name, queue)
+
+    if may_leave?(name, queue),
+      do: %{flights | ready: :queue.in(name, flights.ready)},
+      else: flights
+  end
+
+  defp put(flights, name, %{count: 0, under_way: []}),
+    do: %{flights | queues: Map.delete(flights.queues, name)}
+
+  defp put(flights, name, queue), do: put_in(flights.queues[name], queue)
+end
