@@ -37,8 +37,8 @@ defmodule Linx.Netlink.Port.Flights do
   @patience 20
   # Fewer are not worth a second flight beside the first.
   @worthwhile 4
-  # What is remembered: some hundred kilobytes at most.
-  @most_quick 4_096
+  # What is remembered: some hundred kilobytes, with paths of the usual length.
+  @most_quick 1_024
 
   defstruct queues: %{}, ready: :queue.new(), flights: %{}, quick: %{}
 
