@@ -43,26 +43,34 @@ fn serve(settings: Settings) -> Result<Infallible, Box<dyn Error>> {
 }
 
 fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
-    confine::raise_descriptor_limit()?;
+    confine::raise_descriptor_limit().map_err(cannot("raise the limit of open descriptors"))?;
     // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
-    let (pair, client_end) = Pair::new()?;
+    let (pair, client_end) = Pair::new().map_err(cannot("make the pair"))?;
     let ptrace = if settings.ptrace { Ptrace::Keep } else { Ptrace::Drop };
-    let privileges = confine::give_up_privileges(ptrace)?;
-    let report = confine::Report::new(privileges, settings.seccomp)?;
+    let privileges = confine::give_up_privileges(ptrace).map_err(cannot("give up capabilities"))?;
+    let report =
+        confine::Report::new(privileges, settings.seccomp).map_err(cannot("ask what is left"))?;
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
         userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };
-    let server = Server::new(pair, policy, report)?;
+    let server = Server::new(pair, policy, report).map_err(cannot("wait for stdin"))?;
     if settings.seccomp {
         confine::restrict_system_calls(settings.userns)?;
     }
     // Nothing of the client is read before this.
-    rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
+    rendezvous
+        .hand_over(&Reply::Hello(server.hello()).encode(), client_end)
+        .map_err(cannot("say hello"))?;
     Ok(server)
+}
+
+/// Says what the program could not do before it served anybody.
+fn cannot<E: Error>(what: &str) -> impl FnOnce(E) -> Box<dyn Error> {
+    move |cause| format!("cannot {what}: {cause}").into()
 }
 
 fn print(text: &str) -> ExitCode {

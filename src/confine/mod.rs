@@ -7,6 +7,7 @@
 
 mod capabilities;
 mod descriptors;
+mod ending;
 mod environment;
 mod limits;
 mod panics;
@@ -15,6 +16,7 @@ mod report;
 pub mod seccomp;
 
 pub use capabilities::{BoundingSet, Privileges, Ptrace, give_up_privileges};
+pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
 pub use report::Report;

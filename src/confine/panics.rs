@@ -1,3 +1,4 @@
+use super::end;
 use std::panic;
 
 /// The exit status after a panic, the one that Rust programs have.
@@ -25,6 +26,6 @@ pub fn end_on_panic() {
     panic::set_hook(Box::new(move |info| {
         report(info);
         // Not by a signal: the filter of system calls does not let the program send one.
-        std::process::exit(PANICKED)
+        end(PANICKED)
     }));
 }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::{fmt, io};
 
-/// How long the client may take to accept the connection.
+/// How long there may be no room in the queue of connections that the client has not accepted.
 const TIMEOUT_SECONDS: i64 = 5;
 
 /// The connection to the socket that the client listens on.
@@ -18,8 +18,8 @@ const TIMEOUT_SECONDS: i64 = 5;
 pub struct Rendezvous(UnixDatagram);
 
 impl Rendezvous {
-    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace. The
-    /// client has five seconds to accept.
+    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace. Fails
+    /// with `ETIMEDOUT` when the queue of that socket has been full for five seconds.
     ///
     /// ```
     /// use linx_netlink_port::handover::Rendezvous;

@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStringExt;
 /// As many symbolic links as the kernel follows in one path: `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
 
-/// Finds `path` as `open(2)` does, which makes another system call with every C library.
+/// Finds `path` as `open(2)` would. That makes a system call of another name with some C libraries.
 pub fn anywhere(path: &[u8]) -> Result<OwnedFd, Errno> {
     openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }

@@ -2,19 +2,17 @@ use super::Server;
 use super::input::End;
 use super::job::Job;
 use super::thread;
+use crate::confine::end;
 use crate::wire::Stage;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// How many threads wait for something to read.
 const SPARES: usize = 8;
-
-/// With this many left, new ones are started: some requests later rather than for each.
-const FEW_SPARES: usize = SPARES / 2;
 
 /// A request needs some kilobytes of stack; decoding nests at most 8 deep.
 const STACK_SIZE: usize = 128 * 1024;
@@ -23,16 +21,12 @@ const STACK_SIZE: usize = 128 * 1024;
 /// that the end of file can be read behind them.
 const LAST_READS: u8 = 50;
 
-/// Serves until the client is gone. Call it on the main thread, which never enters a namespace:
-/// threads begin in the namespace of their starter. The module `client` has a whole program as its
-/// example.
+/// Serves until the client is gone. Call it on the main thread, which serves when no other thread
+/// can be had. The module `client` has a whole program as its example.
 pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
-    let mut watching = false;
     loop {
-        // Where no thread can be had now, there may be one later.
-        watching = watching || start(end_with_client).is_ok();
-        if keep_up_spares(server) {
+        if keep_up_crew(server) {
             std::thread::park();
         } else {
             serve_without_spares(server);
@@ -60,19 +54,17 @@ fn end_with_client() {
     end(0)
 }
 
-/// Ends the program, whatever its threads are doing.
-pub fn end(status: i32) -> ! {
-    // The first to come here ends the program; nobody must interfere, or get past.
-    static ENDING: Mutex<()> = Mutex::new(());
-    let _first = ENDING.lock();
-    std::process::exit(status)
-}
-
-/// Starts spares until there are enough. Returns whether there are any.
-fn keep_up_spares(server: &'static Server) -> bool {
-    while server.spares.load(Acquire) < SPARES {
-        // Counted first: a spare that is quick to find a job counts itself out.
-        server.spares.fetch_add(1, AcqRel);
+/// Starts the threads that are missing. Returns whether there are any spares.
+///
+/// Threads begin in the namespace of their starter, so this is for one that has entered none.
+fn keep_up_crew(server: &'static Server) -> bool {
+    // Where no thread can be had now, there may be one later.
+    if !server.watching.swap(true, AcqRel) && start(end_with_client).is_err() {
+        server.watching.store(false, Release);
+    }
+    let one_more = |count| (count < SPARES).then_some(count + 1);
+    // Counted first: a spare that is quick to find a job counts itself out.
+    while server.spares.fetch_update(AcqRel, Acquire, one_more).is_ok() {
         if start(move || stand_by(server)).is_err() {
             return server.spares.fetch_sub(1, AcqRel) > 1;
         }
@@ -84,18 +76,15 @@ fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
     thread::start(STACK_SIZE, work)
 }
 
-/// The life of a spare.
+/// The life of a spare. It starts the next one: to wake somebody for that, or to let several be
+/// started at once, would delay the requests behind this one.
 fn stand_by(server: &'static Server) {
     let job = wait_for_job(server);
-    let left = server.spares.fetch_sub(1, AcqRel) - 1;
-    // The client first: new spares can wait until it has its answer, unless there are none.
-    if left == 0 {
+    server.spares.fetch_sub(1, AcqRel);
+    if !keep_up_crew(server) {
         server.main.unpark();
     }
     job.serve(server);
-    if left <= FEW_SPARES {
-        server.main.unpark();
-    }
 }
 
 /// Waits for a job. If there is more to read behind it, another thread is woken.

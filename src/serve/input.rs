@@ -51,7 +51,12 @@ impl FrameReader {
 
     /// Whether there is more to read already, here or still in stdin.
     pub fn has_more(&self) -> bool {
-        self.has_frame() || is_readable().unwrap_or(true)
+        self.has_frame() || self.is_over_limit() || is_readable().unwrap_or(true)
+    }
+
+    /// Whether the next frame is one over the limit, which is answered before its bytes have come.
+    fn is_over_limit(&self) -> bool {
+        self.length().is_some_and(|length| length > MAX_FRAME)
     }
 
     fn has_frame(&self) -> bool {

@@ -2,9 +2,9 @@
 //!
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for stdin, and what comes wakes one of
-//! them. It reads a frame, serves and ends; the main thread, which never enters a namespace, keeps
-//! up the number of spares. So the thread that wakes is the one that serves. One more thread does
-//! nothing but wait for the client's end.
+//! them. It reads a frame, starts the next spare, serves and ends. So the thread that wakes is the
+//! one that serves. One more thread does nothing but wait for the client's end; the main thread
+//! waits for a shortage of threads, in which it reads itself.
 
 mod admission;
 mod bell;
@@ -27,7 +27,7 @@ use input::FrameReader;
 use output::Output;
 use rustix::io::Errno;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -59,7 +59,9 @@ pub struct Server {
     through_userns: AtomicU64,
     admission: Admission,
     spares: AtomicUsize,
-    /// Starts more of them when it is unparked.
+    /// Whether there is a thread that waits for the client's end.
+    watching: AtomicBool,
+    /// To be unparked when there are no spares.
     main: Thread,
     ok: AtomicU64,
     error: AtomicU64,
@@ -82,6 +84,7 @@ impl Server {
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
             spares: AtomicUsize::new(0),
+            watching: AtomicBool::new(false),
             main: std::thread::current(),
             ok: AtomicU64::new(0),
             error: AtomicU64::new(0),

@@ -1,7 +1,9 @@
-use super::crew;
+use crate::confine::end;
 use crate::wire::Reply;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::{Errno, write};
 use std::io::stdout;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 /// Writes replies to stdout, one frame at a time.
@@ -17,7 +19,7 @@ impl Output {
     /// closed its end, since nobody is left to work for.
     pub fn send(&self, reply: &Reply<'_>) {
         let reply = reply.encode();
-        // The longest reply, 253 failures, is far below 2^32 bytes.
+        // No reply is much longer than a request may be.
         let header = (reply.len() as u32).to_be_bytes();
         let frame = [&header[..], &reply].concat();
         let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -26,8 +28,16 @@ impl Output {
             match write(stdout(), rest) {
                 Ok(count) => rest = &rest[count..],
                 Err(Errno::INTR) => {}
-                Err(_) => crew::end(0),
+                // Whoever started the program made it so.
+                Err(Errno::AGAIN) => wait_for_room(),
+                Err(_) => end(0),
             }
         }
     }
+}
+
+fn wait_for_room() {
+    let stdout = stdout();
+    // An error here is one of the next write, too.
+    let _ = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
 }

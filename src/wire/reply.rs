@@ -31,7 +31,7 @@ pub struct Confinement {
     pub bounding_set: &'static str,
 }
 
-/// How many open requests were answered, either way, and how many are being served.
+/// How many requests were answered, either way, not counting `info`, and how many are being served.
 #[derive(Debug)]
 pub struct RequestCounts {
     pub ok: u64,

@@ -7,6 +7,8 @@ use eetf::Term;
 use linx_netlink_port::client::Channel;
 use nix::errno::Errno;
 use nix::libc;
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
@@ -97,6 +99,29 @@ fn a_stdout_that_is_not_read_holds_a_bounded_number_of_threads() {
     let told = [error("open", Errno::ENOENT), error("thread", Errno::EAGAIN)];
     receive_all(&mut program, count, |answer| assert!(told.contains(&answer.outcome)));
     is_bounded(&program);
+    rest.returns();
+    sender.thread().unpark();
+    sender.join().expect("all was sent");
+}
+
+/// Has a write of the program to its stdout return where it would have waited.
+fn make_stdout_nonblocking(program: &Program) {
+    let process = pidfd_open(program.pid(), PidfdFlags::empty()).expect("the program lives");
+    let stdout = pidfd_getfd(process, 1, PidfdGetfdFlags::empty()).expect("these tests need root");
+    fcntl_setfl(&stdout, OFlags::WRONLY | OFlags::NONBLOCK).expect("a pipe");
+}
+
+#[test]
+fn a_stdout_that_does_not_wait_loses_nothing() {
+    let mut program = Program::start();
+    let rest = program.rest();
+    make_stdout_nonblocking(&program);
+    let count = 5000;
+    let sender = send_all(&mut program, vec![info(); count as usize]);
+    let watch = program.watch();
+    // One waits for the client's end.
+    eventually("stdout is full", || watch.threads_in(POLL) > 1);
+    receive_all(&mut program, count, |answer| assert!(answer.outcome.starts_with("{ok,")));
     rest.returns();
     sender.thread().unpark();
     sender.join().expect("all was sent");

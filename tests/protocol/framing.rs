@@ -95,6 +95,21 @@ fn each_of_several_frames_over_the_limit_is_told_once() {
 }
 
 #[test]
+fn a_frame_over_the_limit_is_told_of_before_it_has_come_also_behind_a_request() {
+    let mut port = Port::start();
+    let request = request(7, open(binary("/run/netns/there-is-none"), ROUTE));
+    let header = u32::try_from(LIMIT + 1).expect("32 bits").to_be_bytes();
+    port.send_bytes(&[&request[..], &header].concat());
+    let mut replies = [port.next(), port.next()];
+    replies.sort_by_key(|reply| reply.id().is_some());
+    assert_eq!(replies[0].protocol_error(), Some("frame_too_large"));
+    assert_eq!(replies[1].id(), Some(7));
+    port.send_bytes(&vec![VERSION; LIMIT + 1]);
+    still_serves(&mut port);
+    port.end();
+}
+
+#[test]
 fn a_frame_over_the_limit_is_not_held_in_memory() {
     let mut port = Port::start();
     still_serves(&mut port);

@@ -82,5 +82,7 @@ pub const SET_ROBUST_LIST: Call = on_both("set_robust_list", 273, 99);
 pub const SIGALTSTACK: Call = on_both("sigaltstack", 131, 132);
 pub const SOCKET: Call = on_both("socket", 41, 198);
 pub const SOCKETPAIR: Call = on_both("socketpair", 53, 199);
+pub const TIMER_CREATE: Call = on_both("timer_create", 222, 107);
+pub const TIMER_SETTIME: Call = on_both("timer_settime", 223, 110);
 pub const WAIT4: Call = on_both("wait4", 61, 260);
 pub const WRITE: Call = on_both("write", 1, 64);

@@ -144,6 +144,8 @@ pub const USERNS_RULES: &[Rule] = &[
         "rootless: the child, in no new namespace",
     ),
     only(SETNS, &[is(1, libc::CLONE_NEWUSER)], "rootless: refused to all but the child"),
+    always(TIMER_CREATE, "rootless: the child ends when its time is up"),
+    always(TIMER_SETTIME, "rootless: the child ends when its time is up"),
     only(
         PRCTL,
         &[is(0, libc::PR_SET_PDEATHSIG), is(1, libc::SIGKILL)],
