@@ -11,6 +11,7 @@ use crate::netlink;
 use crate::netns::NetnsFile;
 use crate::wire::{Entry, Failure, Stage};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sched::{CloneFlags, clone};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
@@ -27,6 +28,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// More than the few system calls of the child need.
 const STACK_SIZE: usize = 64 * 1024;
+
+/// How long the child may take, in seconds. It takes a fraction of a millisecond.
+const TIME: libc::time_t = 5;
 
 /// Opens the socket in a child that enters `owner`, a user namespace, and then `file`.
 pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd, Failure> {
@@ -45,7 +49,7 @@ pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd,
     // SAFETY: the child only makes system calls, for which the stack is large enough. It uses the
     // memory of this thread, its stack and thread-local storage included, which is suspended until
     // the child has ended.
-    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(nix::libc::SIGCHLD)) }
+    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(libc::SIGCHLD)) }
         .map_err(Stage::Fork.fails())?;
     reap(child);
     outcome?;
@@ -60,6 +64,7 @@ fn open_and_send(
     entry: &Entry,
     sender: BorrowedFd<'_>,
 ) -> Result<(), Failure> {
+    die_in_time()?;
     die_with(parent)?;
     move_into_link_name_space(owner.as_fd(), Some(LinkNameSpaceType::User)).map_err(|errno| {
         match errno {
@@ -68,11 +73,31 @@ fn open_and_send(
             _ => Stage::Userns.fails()(errno),
         }
     })?;
-    // The kernel forgets the death signal of a process that gains capabilities.
-    die_with(parent)?;
     file.enter()?;
     let socket = netlink::open(entry.protocol, &entry.options)?;
     send(sender, &socket).map_err(Stage::Fork.fails())
+}
+
+/// Has the kernel kill the child when [`TIME`] is up: whatever holds it up, be it that somebody has
+/// stopped it, its request gets an answer. The timer is gone with the child, `timer_create(2)`.
+fn die_in_time() -> Result<(), Failure> {
+    let mut timer: libc::c_int = 0;
+    // SAFETY: all zeros are a sigevent.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGKILL;
+    // SAFETY: an itimerspec is made of numbers.
+    let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
+    time.it_value.tv_sec = TIME;
+    // SAFETY: the kernel reads the event and the time, and writes the timer's number.
+    let (created, set) = unsafe {
+        let clock = libc::CLOCK_MONOTONIC;
+        // Not by the C library, some versions of which allocate.
+        let created = libc::syscall(libc::SYS_timer_create, clock, &raw mut event, &raw mut timer);
+        let none = std::ptr::null_mut::<libc::itimerspec>();
+        (created, libc::syscall(libc::SYS_timer_settime, timer, 0, &raw const time, none))
+    };
+    Errno::result(created).and_then(|_| Errno::result(set)).map(drop).map_err(Stage::Fork.fails())
 }
 
 /// Has the kernel kill the child when its parent dies, which may have happened before.

@@ -120,18 +120,35 @@ fn hunt(program: u32, done: &AtomicBool) -> u32 {
 }
 
 #[test]
+fn a_child_that_hangs_is_ended_and_its_request_answered() {
+    let container = Container::new();
+    let (mut client, _child) = stop_some_child(&container);
+    let answer = outcome(client.receive(TIMEOUT).expect("an answer"));
+    let failure = answer.expect_err("it could not go on");
+    assert_eq!(failure, failed(integer_at_front(&failure), "fork", EOWNERDEAD));
+    assert_eq!(children(client.os_pid()), []);
+    ask(&mut client, &open(pid(&container), 1)).expect("the program goes on");
+}
+
+#[test]
 fn a_program_that_is_killed_takes_its_children_with_it() {
     let container = Container::new();
+    let (mut client, child) = stop_some_child(&container);
+    client.kill().expect("the program is killed");
+    eventually("the child is gone", || {
+        !fs::exists(format!("/proc/{child}")).expect("/proc is there")
+    });
+}
+
+/// A program, and a child of it that was stopped in the middle of its work. Children live for some
+/// microseconds: one is caught sooner or later.
+fn stop_some_child(container: &Container) -> (Client, i32) {
     let limit = Instant::now() + TIMEOUT;
-    // Children live for some microseconds: one is caught sooner or later.
     while Instant::now() < limit {
         let mut client = start(&[]);
-        let Some(child) = stop_a_child(&mut client, &container) else { continue };
-        client.kill().expect("the program is killed");
-        eventually("the child is gone", || {
-            !fs::exists(format!("/proc/{child}")).expect("/proc is there")
-        });
-        return;
+        if let Some(child) = stop_a_child(&mut client, container) {
+            return (client, child);
+        }
     }
     panic!("no child was caught");
 }
