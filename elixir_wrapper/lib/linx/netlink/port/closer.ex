@@ -20,14 +20,15 @@ defmodule Linx.Netlink.Port.Closer do
   It is a process of its own, and not linked to the server, so that it outlives it: what a server had
   handed out when it was killed still reaches its caller or is closed, and the port program that it had
   no time to end is killed, which it doesn't need unless it is stopped. When the server is gone and
-  nothing is left to watch, it ends.
+  nothing is left to watch, it ends. Only what a server has received and not yet told it of is lost, if the
+  server is killed in that moment: the descriptors of one reply.
 
   ## Example
 
       iex> alias Linx.Netlink.Port.Closer
       iex> closer = Closer.start()
       iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> Closer.watch(closer, 7, self(), [fd])
+      iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> Closer.watched(closer)
       1
       iex> {:ok, socket} = Linx.Netlink.Port.Descriptor.adopt(fd, 0)
@@ -57,10 +58,15 @@ defmodule Linx.Netlink.Port.Closer do
     %__MODULE__{pid: pid, pending: pending}
   end
 
-  @doc "Watches descriptors until their caller has spoken or died."
-  @spec watch(t(), Wire.id(), pid(), [Descriptor.t()]) :: :ok
-  def watch(closer, id, caller, fds) do
-    send(closer.pid, {:watch, id, caller, fds})
+  @doc """
+  Watches descriptors until their caller has spoken or died: for each request its id, its caller, and what
+  it brought.
+  """
+  @spec watch(t(), [{Wire.id(), pid(), [Descriptor.t()]}]) :: :ok
+  def watch(_closer, []), do: :ok
+
+  def watch(closer, brought) do
+    send(closer.pid, {:watch, brought})
     :ok
   end
 
@@ -130,10 +136,15 @@ defmodule Linx.Netlink.Port.Closer do
   end
 
   @impl true
-  # The id comes back in the message, so that nothing has to be looked for when a caller dies.
-  def handle_info({:watch, id, caller, fds}, state) do
-    monitor = :erlang.monitor(:process, caller, tag: {:caller_down, id})
-    {:noreply, %{state | watched: Map.put(state.watched, id, {monitor, fds})}}
+  def handle_info({:watch, brought}, state) do
+    watched =
+      Enum.reduce(brought, state.watched, fn {id, caller, fds}, watched ->
+        # The id comes back in the message, so that nothing has to be looked for when a caller dies.
+        monitor = :erlang.monitor(:process, caller, tag: {:caller_down, id})
+        Map.put(watched, id, {monitor, fds})
+      end)
+
+    {:noreply, %{state | watched: watched}}
   end
 
   def handle_info({word, id}, state) when word in [:adopted, :claimed] do
@@ -148,6 +159,7 @@ defmodule Linx.Netlink.Port.Closer do
   def handle_info({{:caller_down, id}, _monitor, :process, _pid, _reason}, state) do
     {{_monitor, fds}, watched} = Map.pop(state.watched, id, {nil, []})
     close_all(fds)
+    forget_pending(state)
     done(%{state | watched: watched})
   end
 
@@ -174,6 +186,13 @@ defmodule Linx.Netlink.Port.Closer do
       {nil, _watched} ->
         state
     end
+  end
+
+  # A caller can die when it has counted its word, and not said it. If there is nothing to be read, no
+  # other word is on its way, but for those that are being said.
+  defp forget_pending(state) do
+    {:message_queue_len, length} = Process.info(self(), :message_queue_len)
+    if length == 0, do: :atomics.put(state.pending, 1, 0)
   end
 
   defp close_all(fds), do: Enum.each(fds, &Descriptor.close/1)

@@ -42,10 +42,17 @@ defmodule Linx.Netlink.Port.Delivery do
       do: Logger.warning(describe(sender, "sent more descriptors than were asked for"))
 
     Closer.close(sender.closer, left)
+    told = Enum.zip(landed, outcomes)
 
-    landed
-    |> Enum.zip(outcomes)
-    |> Enum.each(fn {{id, it}, outcome} -> tell(id, it, outcome, sender) end)
+    Closer.watch(
+      sender.closer,
+      for(
+        {{id, %{from: {caller, _tag}}}, {:ok, opened}} <- told,
+        do: {id, caller, Outcome.descriptors(opened)}
+      )
+    )
+
+    Enum.each(told, fn {{id, it}, outcome} -> tell(id, it, outcome, sender) end)
   end
 
   @doc "Tells the caller of a request that the port program can't be used, and why."
@@ -55,10 +62,8 @@ defmodule Linx.Netlink.Port.Delivery do
 
   defp tell(_id, %{from: :probe}, _outcome, _sender), do: :ok
 
-  defp tell(id, %{from: {caller, _tag} = from}, {:ok, opened}, sender) do
-    Closer.watch(sender.closer, id, caller, Outcome.descriptors(opened))
-    GenServer.reply(from, {:ok, opened, id, sender.closer})
-  end
+  defp tell(id, %{from: from}, {:ok, opened}, sender),
+    do: GenServer.reply(from, {:ok, opened, id, sender.closer})
 
   defp tell(_id, %{from: from}, {:info, map}, sender),
     do: GenServer.reply(from, {:ok, map, sender.info.(), sender.closer})

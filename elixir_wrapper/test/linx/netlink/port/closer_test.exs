@@ -15,7 +15,7 @@ defmodule Linx.Netlink.Port.CloserTest do
   test "closes what has been adopted" do
     closer = Closer.start()
     fds = [descriptor(), descriptor()]
-    Closer.watch(closer, 1, self(), fds)
+    Closer.watch(closer, [{1, self(), fds}])
     assert Closer.watched(closer) == 2
     Closer.adopted(closer, 1)
     assert Closer.watched(closer) == 0
@@ -25,7 +25,7 @@ defmodule Linx.Netlink.Port.CloserTest do
   test "leaves alone what has been claimed" do
     closer = Closer.start()
     fd = descriptor()
-    Closer.watch(closer, 1, self(), [fd])
+    Closer.watch(closer, [{1, self(), [fd]}])
     Closer.claimed(closer, 1)
     assert Closer.watched(closer) == 0
     assert open?(fd)
@@ -36,11 +36,11 @@ defmodule Linx.Netlink.Port.CloserTest do
     closer = Closer.start()
     [early, late] = [descriptor(), descriptor()]
     {pid, monitor} = spawn_monitor(fn -> receive do: (:die -> :ok) end)
-    Closer.watch(closer, 1, pid, [early])
+    Closer.watch(closer, [{1, pid, [early]}])
     assert Closer.watched(closer) == 1
     send(pid, :die)
     assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, 10_000
-    Closer.watch(closer, 2, pid, [late])
+    Closer.watch(closer, [{2, pid, [late]}])
     # Its own notice of the death is on its way as the test's was.
     Descriptors.await_closed([early, late], closer)
   end
@@ -48,7 +48,7 @@ defmodule Linx.Netlink.Port.CloserTest do
   test "doesn't close a number twice" do
     closer = Closer.start()
     fd = descriptor()
-    Closer.watch(closer, 1, self(), [fd])
+    Closer.watch(closer, [{1, self(), [fd]}])
     Closer.adopted(closer, 1)
     assert Closer.watched(closer) == 0
     # The lowest free number is given out again.
@@ -73,7 +73,7 @@ defmodule Linx.Netlink.Port.CloserTest do
     assert_receive {:closer, closer}, 10_000
     monitor = Process.monitor(closer.pid)
     fd = descriptor()
-    Closer.watch(closer, 1, self(), [fd])
+    Closer.watch(closer, [{1, self(), [fd]}])
     send(server, :die)
     assert_receive {:DOWN, ^server_monitor, :process, ^server, :normal}, 10_000
     assert Closer.watched(closer) == 1
