@@ -198,7 +198,7 @@ defmodule Linx.Netlink.Port do
     entry = entry!({netns, protocol, options})
 
     Telemetry.open_span(%{netns: netns, protocol: protocol, server: server}, fn ->
-      entry |> open_entry(server, Call.deadline(timeout)) |> result(entry)
+      entry |> open_entry(server, Call.time(timeout)) |> result(entry)
     end)
   end
 
@@ -226,7 +226,7 @@ defmodule Linx.Netlink.Port do
     entries = Enum.map(entries, &entry!(&1, common))
 
     Telemetry.open_span(%{entries: length(entries), server: server}, fn ->
-      {:ok, open_entries(entries, server, Call.deadline(timeout))}
+      {:ok, open_entries(entries, server, Call.time(timeout))}
     end)
   end
 
@@ -252,7 +252,7 @@ defmodule Linx.Netlink.Port do
   """
   @spec info(GenServer.server()) :: {:ok, %{program: map(), server: map()}} | {:error, Error.t()}
   def info(server \\ __MODULE__) do
-    case Call.request(server, :info, Wire.info(), nil) do
+    case Call.request(server, :info, Wire.info(), Call.time(nil)) do
       {:ok, program, counts, closer} ->
         counts = Map.put(counts, :unclaimed, Closer.watched(closer))
         {:ok, %{program: program, server: counts}}
@@ -292,9 +292,9 @@ defmodule Linx.Netlink.Port do
   defp open_entry(%{target: {:ok, :host}} = entry, _server, _deadline),
     do: Host.open(entry.number, entry.options)
 
-  defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, deadline) do
+  defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, time) do
     with {:ok, command} <- Wire.open(netns, number, entry.options),
-         {:ok, fd, id, closer} <- Call.request(server, :one, command, deadline) do
+         {:ok, fd, id, closer} <- Call.request(server, :one, command, time) do
       socket = adopt(fd, number)
       Closer.adopted(closer, id)
       socket
@@ -303,18 +303,18 @@ defmodule Linx.Netlink.Port do
 
   defp open_entry(%{target: {:error, reason}}, _server, _deadline), do: {:error, reason}
 
-  defp open_entries(entries, server, deadline) do
+  defp open_entries(entries, server, time) do
     {there, here} =
       entries |> Enum.with_index() |> Enum.split_with(fn {entry, _index} -> remote?(entry) end)
 
     opened_here =
       for {entry, index} <- here,
-          do: {index, entry |> open_entry(server, deadline) |> result(entry)}
+          do: {index, entry |> open_entry(server, time) |> result(entry)}
 
     opened_there =
       there
       |> Enum.chunk_every(Wire.max_entries())
-      |> Enum.flat_map(&open_chunk(&1, server, deadline))
+      |> Enum.flat_map(&open_chunk(&1, server, time))
 
     (opened_here ++ opened_there) |> Enum.sort() |> Enum.map(fn {_index, result} -> result end)
   end
@@ -322,24 +322,24 @@ defmodule Linx.Netlink.Port do
   defp remote?(%{target: {:ok, netns}}), do: netns != :host
   defp remote?(_entry), do: false
 
-  defp open_chunk(chunk, server, deadline) do
+  defp open_chunk(chunk, server, time) do
     {entries, indexes} = Enum.unzip(chunk)
 
     results =
-      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, deadline)),
+      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, time)),
           do: result(result, entry)
 
     Enum.zip(indexes, results)
   end
 
-  defp open_at_once(entries, server, deadline) do
+  defp open_at_once(entries, server, time) do
     wire =
       for %{target: {:ok, netns}} = entry <- entries,
           do: Wire.entry(netns, entry.number, entry.options)
 
     with {:ok, command} <- Wire.open_many(wire),
          {:ok, results, id, closer} <-
-           Call.request(server, {:many, length(entries)}, command, deadline) do
+           Call.request(server, {:many, length(entries)}, command, time) do
       sockets = Enum.zip_with(results, entries, &adopt_result/2)
       Closer.adopted(closer, id)
       sockets

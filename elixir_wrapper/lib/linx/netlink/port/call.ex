@@ -14,34 +14,42 @@ defmodule Linx.Netlink.Port.Call do
           | {:ok, map(), map(), Closer.t()}
           | {:error, {atom(), pos_integer()}}
 
+  @typedoc "When a call began, in monotonic milliseconds, and how many it may take."
+  @type time() :: {integer(), pos_integer() | nil}
+
   @doc """
-  Asks for something and waits for the answer, which comes by the deadline (`deadline/1`).
+  Asks for something and waits for the answer, which comes in time (`time/1`).
 
   There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
 
   ## Example
 
       iex> alias Linx.Netlink.Port.{Call, Wire}
-      iex> {:ok, program, _server, _closer} = Call.request(Linx.Netlink.Port, :info, Wire.info(), nil)
+      iex> {:ok, program, _server, _closer} = Call.request(Linx.Netlink.Port, :info, Wire.info(), Call.time(nil))
       iex> program.protocol
       1
-      iex> Call.request(:nobody, :info, Wire.info(), nil)
+      iex> Call.request(:nobody, :info, Wire.info(), Call.time(1_000))
       {:error, {:port, 32}}
   """
-  @spec request(GenServer.server(), Requests.expectation(), Wire.command(), integer() | nil) ::
-          answer()
-  def request(server, expect, command, deadline) do
-    GenServer.call(server, {expect, command, deadline}, :infinity)
+  @spec request(GenServer.server(), Requests.expectation(), Wire.command(), time()) :: answer()
+  def request(server, expect, command, time) do
+    GenServer.call(server, {expect, command, time}, :infinity)
   catch
     :exit, _reason -> {:error, {:port, @epipe}}
   end
 
   @doc """
-  The deadline of a call that may take so many milliseconds from now; `nil` leaves it to the server.
+  The time of a call that begins now and may take so many milliseconds, the server's number of them if it
+  is `nil`.
 
   The clock is the node's, so the time in the server's queue counts too.
+
+  ## Example
+
+      iex> {asked_at, 1_000} = Linx.Netlink.Port.Call.time(1_000)
+      iex> asked_at <= System.monotonic_time(:millisecond)
+      true
   """
-  @spec deadline(pos_integer() | nil) :: integer() | nil
-  def deadline(nil), do: nil
-  def deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
+  @spec time(pos_integer() | nil) :: time()
+  def time(timeout), do: {System.monotonic_time(:millisecond), timeout}
 end

@@ -4,11 +4,11 @@ defmodule Linx.Netlink.Port.Flights do
 
   What is on its way to the port program is a *flight*: one request of its, for one caller or for
   several. A thread serves it, so a flight of many costs one thread instead of one each. Until then,
-  requests wait in queues:
+  requests wait in queues, and all of a queue leave together:
 
     * `:quick`, for sockets that were opened quickly the last time, wherever they lead. Two flights at
       most are under way, and the second only leaves with four requests or more: while the port program
-      serves one half of the callers, the other half is being answered.
+      serves some of the callers, the others are being answered.
     * `{:same, command}`, for a socket of which that is not known. One flight is under way. Those who
       wait for it would wait for the same namespace file anyway, and share the next one.
     * `{:alone, id}`, for all else: leaves at once.
@@ -16,19 +16,22 @@ defmodule Linx.Netlink.Port.Flights do
   A namespace file can begin to hang. So a quick flight that has not landed after 20 ms is not waited for
   by anybody else: what it asked for doesn't count as quick any more, and is asked for once more, each on
   its own. Where such a file hangs, it holds up one thread for all who ask for it, and one for the flight
-  that it was in.
+  that it was in. When the time of one of them is up, the next flight leaves: the file may have been
+  replaced. But not while four are in the air that nobody waits for.
+
+  Times are in monotonic milliseconds.
 
   ## Example
 
       iex> alias Linx.Netlink.Port.Flights
       iex> {red, blue} = {{:open, "red"}, {:open, "blue"}}
       iex> flights = %Flights{} |> Flights.add(1, red) |> Flights.add(2, red) |> Flights.add(3, blue)
-      iex> {queue, party, flights} = Flights.board(flights, 8)
+      iex> {queue, party, flights} = Flights.board(flights)
       iex> party
       [{1, red}, {2, red}]
       iex> flights = Flights.launch(flights, queue, 4, party, 0)
       iex> {[1, 2], flights} = Flights.land(flights, 4, 0)
-      iex> {{:same, ^blue}, [{3, ^blue}], _flights} = Flights.board(flights, 8)
+      iex> {{:same, ^blue}, [{3, ^blue}], _flights} = Flights.board(flights)
   """
 
   alias Linx.Netlink.Port.Wire
@@ -37,6 +40,8 @@ defmodule Linx.Netlink.Port.Flights do
   @patience 20
   # Fewer are not worth a second flight beside the first.
   @worthwhile 4
+  # Each of them holds a thread of the port program.
+  @most_given_up 4
   # What is remembered: some hundred kilobytes, with paths of the usual length.
   @most_quick 1_024
 
@@ -49,22 +54,23 @@ defmodule Linx.Netlink.Port.Flights do
   @type queue() :: :quick | {:same, Wire.command()} | {:alone, Wire.id()}
 
   @typedoc """
-  The queues, with how many wait and which flights are under way; the names of those that something may
-  leave from, perhaps; the flights, with their queue, as long as others wait for them, and when they left,
-  in milliseconds; and what was opened quickly.
+  The queues, with how many wait, which flights they wait for, and for which nobody waits any longer; the
+  names of those that something may leave from, perhaps; the flights in the air, with their queue, and when
+  they left; and what was opened quickly.
   """
   @type t() :: %__MODULE__{
           queues: %{
             optional(queue()) => %{
               waiting: :queue.queue(passenger()),
               count: non_neg_integer(),
-              under_way: [Wire.id()]
+              under_way: [Wire.id()],
+              given_up: [Wire.id()]
             }
           },
           ready: :queue.queue(queue()),
           flights: %{
             optional(Wire.id()) => %{
-              queue: queue() | nil,
+              queue: queue(),
               party: [passenger(), ...],
               since: integer()
             }
@@ -72,7 +78,7 @@ defmodule Linx.Netlink.Port.Flights do
           quick: %{optional(Wire.command()) => true}
         }
 
-  @empty %{waiting: :queue.new(), count: 0, under_way: []}
+  @empty %{waiting: :queue.new(), count: 0, under_way: [], given_up: []}
 
   @doc "Lets a request wait."
   @spec add(t(), Wire.id(), Wire.command()) :: t()
@@ -80,17 +86,22 @@ defmodule Linx.Netlink.Port.Flights do
     wait(flights, queue(flights, id, command), {id, command})
   end
 
+  @doc "Whether a flight has not landed, awaited or not."
+  @spec under_way?(t()) :: boolean()
+  def under_way?(%__MODULE__{flights: flights}), do: flights != %{}
+
   @doc "Whether something may leave."
   @spec ready?(t()) :: boolean()
   def ready?(%__MODULE__{ready: ready}), do: not :queue.is_empty(ready)
 
   @doc """
-  Those who are to leave next, `most` of the quick ones at most, and from which queue.
+  Those who are to leave next, and from which queue: all who wait there, as far as one request can hold
+  them.
 
   They are in none then: `launch/5` says that they have left, `put_back/3` that they could not.
   """
-  @spec board(t(), pos_integer()) :: {queue(), [passenger(), ...], t()} | {:none, t()}
-  def board(%__MODULE__{} = flights, most) do
+  @spec board(t()) :: {queue(), [passenger(), ...], t()} | {:none, t()}
+  def board(%__MODULE__{} = flights) do
     case :queue.out(flights.ready) do
       {:empty, _ready} ->
         {:none, flights}
@@ -100,10 +111,10 @@ defmodule Linx.Netlink.Port.Flights do
         queue = Map.get(flights.queues, name, @empty)
 
         if may_leave?(name, queue) do
-          {party, queue} = take(queue, most(name, most))
+          {party, queue} = take(queue)
           {name, party, update(flights, name, fn _queue -> queue end)}
         else
-          board(flights, most)
+          board(flights)
         end
     end
   end
@@ -130,9 +141,9 @@ defmodule Linx.Netlink.Port.Flights do
   @spec land(t(), Wire.id(), integer()) :: {[Wire.id()], t()}
   def land(%__MODULE__{} = flights, id, now) do
     case flights.flights do
-      %{^id => %{party: party, since: since}} ->
-        flights = give_up(flights, id)
+      %{^id => %{queue: name, party: party, since: since}} ->
         flights = %{flights | flights: Map.delete(flights.flights, id)}
+        flights = update(flights, name, &without(&1, id))
         flights = if now - since < @patience, do: remember(flights, party), else: flights
         {Enum.map(party, fn {id, _command} -> id end), flights}
 
@@ -141,17 +152,31 @@ defmodule Linx.Netlink.Port.Flights do
     end
   end
 
+  @doc "Whether a request is in a flight that has not landed."
+  @spec aboard?(t(), Wire.id()) :: boolean()
+  def aboard?(%__MODULE__{flights: flights}, id),
+    do: Enum.any?(flights, fn {_flight, %{party: party}} -> List.keymember?(party, id, 0) end)
+
   @doc "Lets nobody wait for this flight any longer. Whatever holds it up, the next may fare better."
-  @spec give_up(t(), Wire.id() | nil) :: t()
+  @spec give_up(t(), Wire.id()) :: t()
   def give_up(%__MODULE__{} = flights, id) do
     case flights.flights do
-      %{^id => %{queue: name} = flight} when name != nil ->
-        flights = put_in(flights.flights[id], %{flight | queue: nil})
-        update(flights, name, &%{&1 | under_way: List.delete(&1.under_way, id)})
+      %{^id => %{queue: name}} ->
+        update(flights, name, fn queue ->
+          queue = without(queue, id)
+          %{queue | given_up: [id | queue.given_up]}
+        end)
 
-      _nobody_waits ->
+      _landed ->
         flights
     end
+  end
+
+  @doc "The same for the flights that others wait for who ask for this, and for nothing else."
+  @spec give_up_all(t(), Wire.command()) :: t()
+  def give_up_all(%__MODULE__{queues: queues} = flights, command) do
+    under_way = Map.get(queues, {:same, command}, @empty).under_way
+    Enum.reduce(under_way, flights, &give_up(&2, &1))
   end
 
   @doc "When the first quick flight that matters to others has taken too long; `nil` if there is none."
@@ -195,8 +220,14 @@ defmodule Linx.Netlink.Port.Flights do
   end
 
   defp rename(flights, id, name) do
+    flights = update(flights, flights.flights[id].queue, &without(&1, id))
     flights = put_in(flights.flights[id].queue, name)
     update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
+  end
+
+  defp without(queue, id) do
+    under_way = List.delete(queue.under_way, id)
+    %{queue | under_way: under_way, given_up: List.delete(queue.given_up, id)}
   end
 
   defp add_all(flights, party) do
@@ -226,12 +257,13 @@ defmodule Linx.Netlink.Port.Flights do
   end
 
   defp may_leave?(_name, %{count: 0}), do: false
+
+  defp may_leave?({:same, _command}, %{under_way: [], given_up: given_up}),
+    do: length(given_up) < @most_given_up
+
   defp may_leave?(_name, %{under_way: []}), do: true
   defp may_leave?(:quick, %{under_way: [_one], count: count}), do: count >= @worthwhile
   defp may_leave?(_name, _queue), do: false
-
-  defp most(:quick, most), do: max(most, @worthwhile)
-  defp most(_name, _most), do: Wire.max_entries()
 
   defp wait(flights, name, passenger) do
     update(flights, name, fn queue ->
@@ -239,8 +271,8 @@ defmodule Linx.Netlink.Port.Flights do
     end)
   end
 
-  defp take(queue, most) do
-    {party, waiting} = take(queue.waiting, most, Wire.most_shared_bytes(), [])
+  defp take(queue) do
+    {party, waiting} = take(queue.waiting, Wire.max_entries(), Wire.most_shared_bytes(), [])
     # The port program looks for a namespace once for all that follow each other.
     {List.keysort(party, 1), %{queue | waiting: waiting, count: queue.count - length(party)}}
   end
@@ -266,7 +298,7 @@ defmodule Linx.Netlink.Port.Flights do
       else: flights
   end
 
-  defp put(flights, name, %{count: 0, under_way: []}),
+  defp put(flights, name, %{count: 0, under_way: [], given_up: []}),
     do: %{flights | queues: Map.delete(flights.queues, name)}
 
   defp put(flights, name, queue), do: put_in(flights.queues[name], queue)

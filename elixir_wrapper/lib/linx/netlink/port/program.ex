@@ -5,7 +5,7 @@ defmodule Linx.Netlink.Port.Program do
   Nothing here waits. `start/2` returns at once, and what happens then comes to the calling process
   as messages; `handle/2` turns each into events:
 
-    * `{:up, hello}`: it has said hello, and takes requests; to be followed by `listen/1`;
+    * `{:up, hello}`: it has said hello, and takes requests; to be followed by `end_rendezvous/1`;
     * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
       descriptors of those that find no room in the BEAM's table, so there may be too few;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
@@ -19,7 +19,19 @@ defmodule Linx.Netlink.Port.Program do
   alias Linx.Netlink.Port.Process, as: OSProcess
 
   @enforce_keys [:executable, :port, :os_pid, :process, :rendezvous]
-  defstruct [:executable, :port, :os_pid, :process, :rendezvous, :pair, :hello, :peer, buffer: ""]
+  defstruct [
+    :executable,
+    :port,
+    :os_pid,
+    :process,
+    :rendezvous,
+    :pair,
+    :hello,
+    :peer,
+    # Whether a message will tell when there is something on the pair.
+    listening?: false,
+    buffer: ""
+  ]
 
   @type t() :: %__MODULE__{
           executable: Executable.t(),
@@ -30,6 +42,7 @@ defmodule Linx.Netlink.Port.Program do
           pair: :socket.socket() | nil,
           hello: map() | nil,
           peer: OSProcess.t() | nil,
+          listening?: boolean(),
           buffer: binary()
         }
 
@@ -44,9 +57,6 @@ defmodule Linx.Netlink.Port.Program do
   @epipe 32
   @eproto 71
   @emfile 24
-
-  # More than can be in flight.
-  @most_at_once 512
 
   @doc "Starts it. It is up when it says so."
   @spec start(Executable.t()) :: {:ok, t(), [event()]} | {:error, pos_integer(), String.t()}
@@ -73,15 +83,15 @@ defmodule Linx.Netlink.Port.Program do
   end
 
   @doc """
-  Begins to listen to its pair, and ends the rendezvous.
+  Ends the rendezvous.
 
   Only now: closing a socket gives others their turn, who may kill the server. By then the descriptor
   of the pair must have been passed on.
   """
-  @spec listen(t()) :: {t(), [event()]}
-  def listen(%__MODULE__{pair: pair, rendezvous: rendezvous} = program) do
+  @spec end_rendezvous(t()) :: t()
+  def end_rendezvous(%__MODULE__{rendezvous: rendezvous} = program) do
     Rendezvous.close(rendezvous)
-    {%{program | rendezvous: nil}, receive_replies(pair, [])}
+    %{program | rendezvous: nil}
   end
 
   @doc """
@@ -98,33 +108,62 @@ defmodule Linx.Netlink.Port.Program do
   end
 
   @doc """
-  The reply that is on the pair already, if one is. A message tells of it, too, but later: it takes two
-  threads of the BEAM that have to wake up.
+  The next reply on the pair; `nil` if there is none, and then a message to the calling process tells when
+  there is.
+
+  One at a time: until somebody watches over the descriptors of a reply, they are lost if the calling
+  process is killed.
   """
-  @spec poll(t()) :: [event()]
+  @spec listen(t()) :: {event() | nil, t()}
+  def listen(%__MODULE__{pair: pair} = program) do
+    case Pair.receive_message(pair) do
+      {:ok, bytes, fds, _truncated?} ->
+        {message(Wire.decode(bytes), fds), program}
+
+      :wait ->
+        {nil, %{program | listening?: true}}
+
+      _closed_or_broken ->
+        text = "closed its end of the pair; it is replaced"
+        {{:ending, @epipe, text}, %{program | listening?: true}}
+    end
+  end
+
+  @doc "Has a message tell, as if there were a reply. Others have their turn before it."
+  @spec listen_later(t()) :: t()
+  def listen_later(%__MODULE__{pair: pair} = program) do
+    send(self(), {:"$socket", pair, :select, :more})
+    %{program | listening?: true}
+  end
+
+  @doc """
+  The next reply on the pair; `nil` if there is none. To be told of it takes two more threads of the
+  BEAM, which have to wake up.
+  """
+  @spec poll(t()) :: event() | nil
   def poll(%__MODULE__{pair: pair}) do
     case Pair.poll_message(pair) do
-      {:ok, bytes, fds, _truncated?} -> [message(Wire.decode(bytes), fds)]
-      # Of its end, the message tells.
-      _nothing -> []
+      {:ok, bytes, fds, _truncated?} -> message(Wire.decode(bytes), fds)
+      # Of its end, a message tells.
+      _nothing -> nil
     end
   end
 
   @doc "Turns a message into events; `:ignored` if it isn't about this port program."
   @spec handle(t(), term()) :: {t(), [event()]} | :ignored
-  def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, _ref}) do
-    {program, receive_replies(pair, [])}
-  end
+  # To be followed by `listen/1`, as long as a reply is expected.
+  def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, _ref}),
+    do: {%{program | listening?: false}, []}
 
   def handle(%__MODULE__{port: port} = program, {port, {:data, data}}), do: read(program, data)
 
   def handle(%__MODULE__{port: port} = program, {port, {:exit_status, status}}) do
-    {program, rest(program) ++ [{:down, @epipe, ended(program, status)}]}
+    {program, [{:down, @epipe, ended(program, status)}]}
   end
 
   def handle(%__MODULE__{port: port} = program, {:EXIT, port, reason}) do
     text = describe(program) <> " is gone: its port was closed (#{inspect(reason)})"
-    {program, rest(program) ++ [{:down, @epipe, text}]}
+    {program, [{:down, @epipe, text}]}
   end
 
   def handle(%__MODULE__{rendezvous: nil}, _message), do: :ignored
@@ -138,14 +177,6 @@ defmodule Linx.Netlink.Port.Program do
   end
 
   def handle(_program, _message), do: :ignored
-
-  @doc "The last replies that the pair still holds: what the port program sent before it ended."
-  @spec rest(t()) :: [event()]
-  def rest(%__MODULE__{pair: nil}), do: []
-
-  def rest(%__MODULE__{pair: pair}) do
-    pair |> receive_replies([]) |> Enum.reject(&match?({:ending, _code, _words}, &1))
-  end
 
   @doc """
   Ends it: by ending its input, and by a signal in case that it doesn't care, or is stopped.
@@ -265,29 +296,6 @@ defmodule Linx.Netlink.Port.Program do
   defp down(program, code, text), do: {program, [{:down, code, describe(program) <> " " <> text}]}
 
   defp unreachable(program, text), do: describe(program) <> " can't be talked to: " <> text
-
-  # Everything that is there, so that one message wakes the server once for many replies. But not
-  # without end: there are others to listen to.
-  defp receive_replies(pair, events, left \\ @most_at_once)
-
-  defp receive_replies(pair, events, 0) do
-    send(self(), {:"$socket", pair, :select, :more})
-    Enum.reverse(events)
-  end
-
-  defp receive_replies(pair, events, left) do
-    case Pair.receive_message(pair) do
-      {:ok, bytes, fds, _truncated?} ->
-        event = message(Wire.decode(bytes), fds)
-        receive_replies(pair, [event | events], left - 1)
-
-      :wait ->
-        Enum.reverse(events)
-
-      _closed_or_broken ->
-        Enum.reverse(events, [{:ending, @epipe, "closed its end of the pair; it is replaced"}])
-    end
-  end
 
   defp message({:reply, id, reply}, fds), do: {:reply, id, reply, fds}
   defp message({:unreadable, id}, fds) when id != nil, do: unreadable(id, fds)

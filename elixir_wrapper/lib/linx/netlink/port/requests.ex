@@ -2,10 +2,12 @@ defmodule Linx.Netlink.Port.Requests do
   @moduledoc """
   The requests that a server has taken and not yet answered.
 
-  Each caller's request has an id. Ids grow and are never used again. So whatever comes for an id that
-  isn't in here is late, and belongs to nobody; nothing has to be remembered to know that.
+  Each caller's request has an id. Ids grow and are never used again, so that an answer which comes too
+  late for its request can't be taken for another's.
 
   A request is lined up, sent, and answered. `Linx.Netlink.Port.Flights` says which go together, and when.
+
+  Times are in monotonic milliseconds.
 
   ## Example
 
@@ -16,8 +18,8 @@ defmodule Linx.Netlink.Port.Requests do
       {1, 1, true}
       iex> requests = Requests.flush(requests, 0, fn 2, [{:term, _info}] -> :ok end)
       iex> {[{1, %{from: :probe, sends: 1}}], requests} = Requests.land(requests, 2, 1)
-      iex> {Requests.count(requests), Requests.known?(requests, 2), Requests.known?(requests, 3)}
-      {0, true, false}
+      iex> {Requests.count(requests), Requests.under_way?(requests)}
+      {0, false}
   """
 
   alias Linx.Netlink.Port.{Flights, Wire}
@@ -73,9 +75,9 @@ defmodule Linx.Netlink.Port.Requests do
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{table: table}), do: map_size(table)
 
-  @doc "Whether an id was ever given out."
-  @spec known?(t(), Wire.id()) :: boolean()
-  def known?(%__MODULE__{next_id: next_id}, id), do: id in 1..(next_id - 1)//1
+  @doc "Whether the port program has a request that it has not answered."
+  @spec under_way?(t()) :: boolean()
+  def under_way?(%__MODULE__{flights: flights}), do: Flights.under_way?(flights)
 
   @doc "Whether requests can be sent."
   @spec queued?(t()) :: boolean()
@@ -88,8 +90,7 @@ defmodule Linx.Netlink.Port.Requests do
   """
   @spec flush(t(), integer(), send()) :: t()
   def flush(%__MODULE__{table: table} = requests, now, send) do
-    # While one half of the callers is served, the other half is being answered.
-    case Flights.board(requests.flights, div(map_size(table) + 1, 2)) do
+    case Flights.board(requests.flights) do
       {:none, flights} ->
         %{requests | flights: flights}
 
@@ -139,15 +140,34 @@ defmodule Linx.Netlink.Port.Requests do
     {landed, %{requests | table: Map.drop(table, ids), flights: flights}}
   end
 
+  @doc """
+  The same for a flight that the port program had no place for: requests that are in another one, too,
+  wait for that.
+  """
+  @spec turn_away(t(), Wire.id(), integer()) :: {[{Wire.id(), request() | nil}], t()}
+  def turn_away(%__MODULE__{table: table} = requests, flight, now) do
+    {landed, requests} = land(requests, flight, now)
+    waiting = for {id, _} <- landed, Flights.aboard?(requests.flights, id), do: id
+    kept = for {id, it} <- Map.take(table, waiting), into: %{}, do: {id, %{it | flight: nil}}
+    landed = for {id, it} <- landed, do: {id, if(id not in waiting, do: it)}
+    {landed, %{requests | table: Map.merge(requests.table, kept)}}
+  end
+
   @doc "Takes out the requests whose time is up. Nobody waits any longer for what takes too long."
   @spec expire(t(), integer()) :: {[request()], t()}
   def expire(%__MODULE__{} = requests, now) do
     {expired, rest} = Enum.split_with(requests.table, fn {_id, it} -> it.deadline <= now end)
     expired = Enum.map(expired, &elem(&1, 1))
     flights = Flights.lose_patience(requests.flights, now)
-    flights = Enum.reduce(expired, flights, &Flights.give_up(&2, &1.flight))
+    flights = Enum.reduce(expired, flights, &give_up(&2, &1))
     {expired, %{requests | table: Map.new(rest), flights: flights}}
   end
+
+  # It was in a flight, or waited for one.
+  defp give_up(flights, %{flight: nil, command: command}),
+    do: Flights.give_up_all(flights, command)
+
+  defp give_up(flights, %{flight: flight}), do: Flights.give_up(flights, flight)
 
   @doc "Takes out all requests."
   @spec clear(t()) :: {[request()], t()}

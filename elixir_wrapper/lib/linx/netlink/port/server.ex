@@ -45,6 +45,8 @@ defmodule Linx.Netlink.Port.Server do
   @probe_timeout 1_000
   # How long a port program that has closed what it is talked to by may take to be gone.
   @end_timeout 1_000
+  # How many replies are dealt with before others have their turn.
+  @most_at_once 512
   # How much may not be understood before it counts as a failure.
   @most_strange 16
   # How soon to try again when the port program is behind with reading. Its every reply is a try too.
@@ -69,6 +71,8 @@ defmodule Linx.Netlink.Port.Server do
     probe: nil,
     # Until when to look for an answer, in microseconds.
     poll_until: nil,
+    # Whether there are requests that nobody has tried to send yet.
+    unsent?: false,
     # The timer: when it fires, and its reference.
     wake: nil,
     starts: 0
@@ -94,15 +98,17 @@ defmodule Linx.Netlink.Port.Server do
 
   @impl true
   # A descriptor is worth nothing on another node.
-  def handle_call(_request, {caller, _tag}, state) when node(caller) != node() do
-    {:reply, {:error, {:port, @einval}}, state}
+  def handle_call(_request, {caller, _tag} = from, state) when node(caller) != node() do
+    GenServer.reply(from, {:error, {:port, @einval}})
+    wait(state)
   end
 
-  def handle_call({expect, command, deadline}, from, state) do
+  def handle_call({expect, command, {asked_at, timeout}}, from, state) do
     case ready(state) do
       {:ok, state} ->
-        deadline = deadline || now() + state.settings.timeout
-        state |> take(from, expect, deadline, command) |> wake_at(deadline) |> poll_for_few()
+        deadline = asked_at + (timeout || state.settings.timeout)
+        {_id, state} = take(state, from, expect, deadline, command)
+        state |> wake_at(deadline) |> poll_soon() |> wait()
 
       {:error, code, state} ->
         {:reply, {:error, {:port, code}}, state}
@@ -111,13 +117,13 @@ defmodule Linx.Netlink.Port.Server do
 
   @impl true
   def handle_info(:wake, state) do
-    {:noreply, wake(%{state | wake: nil})}
+    wait(wake(%{state | wake: nil}))
   end
 
-  def handle_info(:timeout, %{poll_until: until} = state) when until != nil, do: poll(state)
+  def handle_info(:timeout, state), do: state |> send_unsent() |> poll() |> wait()
 
   def handle_info({:hung?, id}, state) do
-    if id != nil and state.probe == id, do: {:noreply, hung(state)}, else: {:noreply, state}
+    if id != nil and state.probe == id, do: wait(hung(state)), else: wait(state)
   end
 
   def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
@@ -128,8 +134,8 @@ defmodule Linx.Netlink.Port.Server do
 
   def handle_info(message, state) do
     case Program.handle(state.program, message) do
-      {program, events} -> {:noreply, events(%{state | program: program}, events)}
-      :ignored -> {:noreply, state}
+      {program, events} -> wait(events(%{state | program: program}, events))
+      :ignored -> wait(state)
     end
   end
 
@@ -169,8 +175,7 @@ defmodule Linx.Netlink.Port.Server do
   # Every way in which a port program comes to an end leads through here.
   defp down(state, code, text) do
     was_up? = up?(state)
-    rest = if was_up?, do: Program.rest(state.program), else: []
-    state = events(state, rest)
+    state = receive_replies(state)
     Program.stop(state.program)
     Logger.error(text <> in_flight(state))
 
@@ -217,7 +222,7 @@ defmodule Linx.Netlink.Port.Server do
 
   # Only if anybody waits for it. What was sent once already waits until it may be started again.
   defp restart(state) do
-    with true <- Requests.queued?(state.requests),
+    with true <- Requests.count(state.requests) > 0,
          :ok <- Backoff.check(state.backoff, now()) do
       case start(state) do
         {:ok, state} -> state
@@ -238,30 +243,57 @@ defmodule Linx.Netlink.Port.Server do
   ## Requests
 
   defp take(state, from, expect, deadline, command) do
-    {_id, requests} = Requests.add(state.requests, from, expect, deadline, command)
-    flush(%{state | requests: requests})
+    {id, requests} = Requests.add(state.requests, from, expect, deadline, command)
+    {id, %{state | requests: requests, unsent?: true}}
   end
 
-  # With others on their way, one message tells of many. With one scheduler, it would be in the way.
-  defp poll_for_few(state) do
-    if up?(state) and Requests.count(state.requests) <= @few and System.schedulers_online() > 1 do
-      {:noreply, %{state | poll_until: now(:microsecond) + @poll_time}, 0}
-    else
-      {:noreply, state}
+  ## Replies
+
+  # With one scheduler, it would be in the way of others.
+  defp poll_soon(state) do
+    if System.schedulers_online() > 1,
+      do: %{state | poll_until: now(:microsecond) + @poll_time},
+      else: state
+  end
+
+  # Every callback ends here. Who looks for a reply need not be told of it, nor does anybody who expects
+  # none. With many on their way, one message tells of several.
+  defp wait(state) do
+    cond do
+      not up?(state) -> {:noreply, state}
+      state.unsent? or poll?(state) -> {:noreply, state, 0}
+      state.program.listening? or not Requests.under_way?(state.requests) -> {:noreply, state}
+      true -> state |> receive_replies() |> flush() |> wait()
     end
+  end
+
+  defp poll?(%{requests: requests, poll_until: until}) do
+    until != nil and Requests.under_way?(requests) and Requests.count(requests) <= @few and
+      now(:microsecond) < until
   end
 
   defp poll(state) do
-    case Program.poll(state.program) do
-      [] ->
-        if now(:microsecond) < state.poll_until,
-          do: {:noreply, state, 0},
-          else: {:noreply, %{state | poll_until: nil}}
+    event = if up?(state) and poll?(state), do: Program.poll(state.program)
+    if event, do: state |> event(event) |> flush(), else: state
+  end
 
-      events ->
-        {:noreply, events(%{state | poll_until: nil}, events)}
+  # Not without end: there are others to listen to.
+  defp receive_replies(state, left \\ @most_at_once) do
+    cond do
+      not up?(state) -> state
+      left == 0 -> %{state | program: Program.listen_later(state.program)}
+      true -> receive_reply(state, left)
     end
   end
+
+  defp receive_reply(state, left) do
+    {event, program} = Program.listen(state.program)
+    state = event(%{state | program: program}, event)
+    if program.listening?, do: state, else: receive_replies(state, left - 1)
+  end
+
+  defp send_unsent(%{unsent?: true} = state), do: flush(%{state | unsent?: false})
+  defp send_unsent(state), do: state
 
   defp flush(state) do
     state = send_ready(state)
@@ -271,7 +303,8 @@ defmodule Linx.Netlink.Port.Server do
   defp send_ready(state) do
     if up?(state) and Requests.queued?(state.requests) do
       send = fn id, commands -> Program.send_frame(state.program, Wire.frame(id, commands)) end
-      state |> Map.update!(:requests, &Requests.flush(&1, now(), send)) |> retry_soon()
+      requests = Requests.flush(state.requests, now(), send)
+      retry_soon(%{state | requests: requests})
     else
       state
     end
@@ -290,10 +323,13 @@ defmodule Linx.Netlink.Port.Server do
   defp events(state, []), do: flush(state)
   defp events(state, [event | events]), do: state |> event(event) |> events(events)
 
+  defp event(state, nil), do: state
+
   defp event(state, {:reply, id, reply, fds}) do
-    case Requests.land(state.requests, id, now()) do
+    case land(state.requests, id, reply) do
       {[], _requests} ->
-        unasked(state, id, fds)
+        Closer.close(state.closer, fds)
+        strange(state, "answered a request that it doesn't have (#{id}), dropped")
 
       {landed, requests} ->
         state = %{state | requests: requests}
@@ -304,9 +340,9 @@ defmodule Linx.Netlink.Port.Server do
 
   defp event(state, {:up, hello}) do
     Closer.inherit(state.closer, Program.processes(state.program))
-    {program, events} = Program.listen(state.program)
+    program = Program.end_rendezvous(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
-    events(%{state | program: program, start_deadline: nil}, events)
+    %{state | program: program, start_deadline: nil}
   end
 
   defp event(state, {:discard, fds}) do
@@ -327,15 +363,14 @@ defmodule Linx.Netlink.Port.Server do
   # It may not have ended: it may be something else that prints, or be stopped.
   defp event(state, {:down, code, text}), do: down(state, code, text)
 
-  defp unasked(state, id, fds) do
-    Closer.close(state.closer, fds)
+  # That it has no place for one does not concern those whom it serves already.
+  defp land(requests, id, {:error, {:thread, _errno}}),
+    do: Requests.turn_away(requests, id, now())
 
-    if Requests.known?(state.requests, id) do
-      state
-    else
-      strange(state, "answered a request that was never made (#{id}), dropped")
-    end
-  end
+  defp land(requests, id, {:error, [{:thread, _errno} | _]}),
+    do: Requests.turn_away(requests, id, now())
+
+  defp land(requests, id, _reply), do: Requests.land(requests, id, now())
 
   # A newer port program may say things that are not known here. One that says nothing else is none.
   defp strange(%{strange: @most_strange} = state, _text) do
@@ -388,7 +423,9 @@ defmodule Linx.Netlink.Port.Server do
   defp wake(state) do
     now = now()
 
+    # What is on the pair already is not late.
     state
+    |> receive_replies()
     |> give_up_start(now)
     |> give_up_end(now)
     |> expire(now)
@@ -432,8 +469,8 @@ defmodule Linx.Netlink.Port.Server do
   defp probe(%{probe: nil} = state, now) do
     if up?(state) do
       deadline = now + min(state.settings.timeout, @probe_timeout)
-      id = state.requests.next_id
-      %{take(state, :probe, :info, deadline, Wire.info()) | probe: id}
+      {id, state} = take(state, :probe, :info, deadline, Wire.info())
+      %{state | probe: id}
     else
       state
     end

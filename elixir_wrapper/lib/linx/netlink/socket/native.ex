@@ -99,7 +99,7 @@ defmodule Linx.Netlink.Socket.Native do
   defp open(path, protocol) do
     with {:ok, netns} <- Netns.path(path),
          {:ok, command} <- Wire.open(netns, protocol, %{}),
-         {:ok, fd, id, closer} <- Call.request(Linx.Netlink.Port, :one, command, nil) do
+         {:ok, fd, id, closer} <- Call.request(Linx.Netlink.Port, :one, command, Call.time(nil)) do
       Closer.claimed(closer, id)
       {:ok, fd}
     end

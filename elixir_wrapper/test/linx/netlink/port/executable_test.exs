@@ -19,11 +19,11 @@ defmodule Linx.Netlink.Port.ExecutableTest do
       capture_log(fn ->
         {time, result} = timed(fn -> Port.open("/proc/self/ns/net", :route, server: server) end)
         send(parent, {:called, time, result})
+        # The time of the call may be up a moment before that of the start.
+        eventually("nothing is left of it", fn -> :sys.get_state(server).program == nil end)
       end)
 
     assert_received {:called, time, {:error, %Error{stage: :port} = error}}
-    # The server has survived it, and has nothing left of it.
-    assert %{program: nil} = :sys.get_state(server)
     refute listening?()
     %{server: server, error: error, time: time, log: log, lines: log_lines(log)}
   end
@@ -246,7 +246,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
         :ok = :socket.close(socket)
       end)
 
-    assert log =~ "answered a request that was never made"
+    assert log =~ "answered a request that it doesn't have"
     assert log =~ "no reply, dropped"
     assert log =~ "more descriptors than were asked for"
     assert Descriptors.settle(server) == 0

@@ -5,21 +5,20 @@ defmodule Linx.Netlink.Port.FlightsTest do
 
   # Longer than others wait for a quick flight, in milliseconds.
   @long 1_000
-  @most 64
 
   defp open(name), do: {:open, name}
 
   defp add(flights, id, command), do: Flights.add(flights, id, command)
 
   # Lets leave whatever may, numbered on from `next`: who is in which flight.
-  defp leave(flights, next, most \\ @most, now \\ 0) do
-    case Flights.board(flights, most) do
+  defp leave(flights, next, now \\ 0) do
+    case Flights.board(flights) do
       {:none, flights} ->
         {[], flights}
 
       {queue, party, flights} ->
         {others, flights} =
-          flights |> Flights.launch(queue, next, party, now) |> leave(next + 1, most, now)
+          flights |> Flights.launch(queue, next, party, now) |> leave(next + 1, now)
 
         {[{next, for({id, _command} <- party, do: id)} | others], flights}
     end
@@ -77,7 +76,8 @@ defmodule Linx.Netlink.Port.FlightsTest do
     assert {[{11, [2, 3, 4, 5]}], flights} = leave(flights, 11)
     flights = Enum.reduce(6..20, flights, &add(&2, &1, open("red")))
     assert {[], flights} = leave(flights, 12)
-    assert {[{12, [6, 7, 8, 9, 10]}], _flights} = flights |> landed(10) |> leave(12, 5)
+    assert {[{12, ids}], _flights} = flights |> landed(10) |> leave(12)
+    assert ids == Enum.to_list(6..20)
   end
 
   test "a flight holds no more than the port program reads at once" do
@@ -85,9 +85,15 @@ defmodule Linx.Netlink.Port.FlightsTest do
     flights = Enum.reduce(1..3, %Flights{}, &add(&2, &1, large))
     assert {[{10, [1, 2]}], flights} = leave(flights, 10)
     assert {[{11, [3]}], _flights} = flights |> landed(10, @long) |> leave(11)
-    flights = Enum.reduce(1..300, %Flights{}, &add(&2, &1, open("red")))
-    assert {[{10, ids}], _flights} = leave(flights, 10)
-    assert length(ids) == 253
+  end
+
+  test "a flight holds no more than one request can ask for, quick or not" do
+    for flights <- [%Flights{}, quick(["red"])] do
+      flights = Enum.reduce(1..600, flights, &add(&2, &1, open("red")))
+      {left, _flights} = leave(flights, 10)
+      assert [253 | _] = sizes = for({_flight, ids} <- left, do: length(ids))
+      assert Enum.max(sizes) == 253
+    end
   end
 
   test "what takes long doesn't become quick" do
@@ -142,6 +148,22 @@ defmodule Linx.Netlink.Port.FlightsTest do
     assert {[], ^flights} = Flights.land(flights, 11, 0)
   end
 
+  test "those who waited for what is given up leave without it, but not for ever" do
+    {flights, next} =
+      Enum.reduce(1..4, {%Flights{}, 10}, fn id, {flights, next} ->
+        {[{^next, [^id]}], flights} = flights |> add(id, open("red")) |> leave(next)
+        {Flights.give_up_all(flights, open("red")), next + 1}
+      end)
+
+    # Four hold a thread each.
+    assert {[], flights} = flights |> add(5, open("red")) |> leave(next)
+    assert {[{^next, [6]}], flights} = flights |> add(6, open("blue")) |> leave(next)
+    assert Flights.aboard?(flights, 1)
+    flights = landed(flights, 10, @long)
+    refute Flights.aboard?(flights, 1)
+    assert {[{15, [5]}], _flights} = leave(flights, 15)
+  end
+
   test "whatever happens, everybody leaves, and nothing is left" do
     for seed <- 1..200 do
       :rand.seed(:exsss, {seed, seed, seed})
@@ -170,13 +192,13 @@ defmodule Linx.Netlink.Port.FlightsTest do
   end
 
   defp fly(world) do
-    {left, flights} = leave(world.flights, world.next, Enum.random(1..8), world.now)
+    {left, flights} = leave(world.flights, world.next, world.now)
     up = Enum.map(left, &elem(&1, 0))
     %{world | flights: flights, next: world.next + length(left), up: up ++ world.up}
   end
 
   defp refuse(world) do
-    case Flights.board(world.flights, 8) do
+    case Flights.board(world.flights) do
       {:none, flights} -> %{world | flights: flights}
       {queue, party, flights} -> %{world | flights: Flights.put_back(flights, queue, party)}
     end

@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.HangingTest do
   import ExUnit.CaptureLog
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Error
+  alias Linx.Netlink.Port.{Call, Error, Wire}
 
   @timeout 60_000
 
@@ -74,6 +74,21 @@ defmodule Linx.Netlink.Port.HangingTest do
 
     await_program_in_flight(server, 0)
     assert %{server: %{starts: 1}} = info(server)
+  end
+
+  test "the time of a call begins when it is made, be it its own or the server's", context do
+    server = start_server(timeout: @timeout)
+    {:ok, command} = Wire.open(Hanging.path(context.hanging), 0, %{})
+    {asked_at, nil} = Call.time(nil)
+    long_ago = asked_at - 30_000
+
+    for timeout <- [nil, 40_000],
+        do: spawn_caller(fn -> Call.request(server, :one, command, {long_ago, timeout}) end)
+
+    await_in_flight(server, 2)
+    deadlines = for {_id, it} <- :sys.get_state(server).requests.table, do: it.deadline
+    assert Enum.sort(deadlines) == [long_ago + 40_000, long_ago + @timeout]
+    Hanging.release(context.hanging)
   end
 
   test "a file that begins to hang holds up nobody else, and a few threads at most", context do
