@@ -100,12 +100,18 @@ defmodule Linx.Netlink.Port.Test.Soak.Chaos do
     paths = for number <- 1..8, do: Hanging.path(hanging, number)
 
     time =
-      world |> World.random_namespace() |> DoomedBeam.start(paths, directory) |> DoomedBeam.kill()
+      try do
+        world
+        |> World.random_namespace()
+        |> DoomedBeam.start(paths, directory)
+        |> DoomedBeam.kill()
+      after
+        File.rm_rf!(directory)
+      end
 
     Tally.keep(:outlived, time)
     # A busy machine may take longer than the promised 100 ms.
     if time > 1_000_000, do: Tally.broken("a port program outlived its BEAM by #{time} µs")
-    File.rmdir!(directory)
     hanging
   end
 
