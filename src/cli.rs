@@ -38,7 +38,7 @@ Options:
   --version            print the version and exit
 
 Exit status: 0 after the end of file on stdin, 1 if that came inside a frame or the system failed
-the program, 2 for wrong arguments, 3 if the rendezvous can't be reached.
+the program, 2 for wrong arguments, 3 if the rendezvous can't be reached, 101 for a fault in it.
 ";
 
 /// What somebody is told who starts the program by hand.

@@ -119,13 +119,13 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
   end
 
   test "every exit status is in the protocol and in --help" do
-    sources = read("src/main.rs")
-    statuses = all(~r/^const \w+: u8 = (\d+);/m, sources)
-    assert length(statuses) > 2
+    sources = read("src/main.rs") <> read("src/confine/panics.rs")
+    statuses = all(~r/^const \w+: (?:u8|i32) = (\d+);/m, sources)
+    assert length(statuses) > 3
     table = ~r/^\| (\d+) /m |> all(section("docs/PROTOCOL.md", "Ending"))
-    assert table == ["0" | Enum.sort(statuses)]
+    assert Enum.sort(table) == Enum.sort(["0" | statuses])
     [said] = Regex.run(~r/Exit status:(.*)/s, help(), capture: :all_but_first)
-    assert Enum.uniq(all(~r/(\d)/, said)) == table
+    assert all(~r/(\d+)/, said) == table
   end
 
   describe "docs/TROUBLESHOOTING.md" do
@@ -144,6 +144,21 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
         for ":" <> errno <- rows,
             do: assert(known_errno?(errno), "#{stage} has an unknown #{errno}")
       end
+    end
+
+    test "has a row for whatever the wrapper or its port program puts into the log" do
+      said =
+        for {file, pattern} <- %{
+              "program.ex" => ~r/"(?:speaks version|closed|said|prints|lost) [^"#]*"/,
+              "server.ex" => ~r/"[^"\n]*(?:dropped|replaced|within)[^"\n]*"/
+            },
+            source = read("elixir_wrapper/lib/linx/netlink/port/" <> file),
+            [line] <- Regex.scan(pattern, source),
+            do: String.trim(line, "\"")
+
+      assert length(said) > 6
+      quoted = first_column(@page, "In the log")
+      for line <- said, do: assert(Enum.any?(quoted, &(line =~ &1)), "no row says: #{line}")
     end
 
     test "quotes what is said" do

@@ -2,7 +2,6 @@ defmodule Linx.Netlink.Port.DocumentsTest do
   use Linx.Netlink.Port.Test.Case, async: false
 
   @root Path.expand("../..", __DIR__)
-  @netlink 16
 
   test "the client at the end of docs/PROTOCOL.md works as it stands there" do
     [code] =
@@ -10,14 +9,23 @@ defmodule Linx.Netlink.Port.DocumentsTest do
         capture: :all_but_first
       )
 
-    [{client, _beam}] = Code.compile_string(code)
     executable = Application.app_dir(:linx_netlink_port, "priv/linx-netlink-port")
+    path = Path.join(Fixture.directory(), "client.exs")
+    File.write!(path, code <> client_session(executable))
+    # In a BEAM that knows nothing of the wrapper, nor its atoms. SO_DOMAIN is that of netlink.
+    assert {output, 0} = System.cmd("elixir", [path], stderr_to_stdout: true)
+    assert output == "16\n{:error, {:open, 2}}\n{:error, {:setns, 22}}\n"
+  end
 
-    assert {:ok, socket} = client.open(executable, "/proc/self/ns/net", 0)
-    # SO_DOMAIN
-    assert {:ok, <<@netlink::native-32>>} = :socket.getopt_native(socket, {1, 39}, 4)
-    assert :ok = :socket.close(socket)
-    assert {:error, {:open, 2}} = client.open(executable, "/run/netns/there-is-none", 0)
+  defp client_session(executable) do
+    """
+    open = &PlainClient.open(#{inspect(executable)}, &1, 0)
+    {:ok, socket} = open.("/proc/self/ns/net")
+    {:ok, <<domain::native-32>>} = :socket.getopt_native(socket, {1, 39}, 4)
+    IO.puts(domain)
+    IO.inspect(open.("/run/netns/there-is-none"))
+    IO.inspect(open.("/dev/null"))
+    """
   end
 
   test "the first session in README.md goes as it is written there" do

@@ -104,18 +104,21 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :open, errno: :eacces}),
     do:
       "the port program may not look at it: for another user's process it takes CAP_SYS_PTRACE, " <>
-        "for a file the permission to read it"
+        "for a file the permission to read it; or its arguments forbid it (--netns-dir, --no-pid)"
 
   defp hint(%{stage: :open, errno: :einval}), do: "a path can't contain a NUL byte"
   defp hint(%{stage: :open, errno: :enametoolong}), do: "a path has at most 4095 bytes"
 
-  defp hint(%{stage: stage, errno: :emfile}) when stage in [:open, :setns, :socket],
+  defp hint(%{errno: :emfile, netns: :host}),
+    do: "the BEAM has no descriptor left; raise its `ulimit -n`"
+
+  defp hint(%{stage: stage, errno: :emfile}) when stage in [:open, :userns, :fork, :socket],
     do: "the port program has as many descriptors open as its limit (`ulimit -n`) allows"
 
   defp hint(%{stage: :setns, errno: :eperm}),
     do:
       "entering a network namespace takes CAP_SYS_ADMIN: run the port program as root, give it the " <>
-        "capability (`setcap cap_sys_admin,cap_net_admin+ep`), or start it with a :launcher; one that " <>
+        "capability (`script/install`), or start it with a :launcher; one that " <>
         "belongs to a user namespace of the same user takes nothing, without --no-userns"
 
   defp hint(%{stage: :setns, errno: :einval}),
@@ -134,6 +137,12 @@ defmodule Linx.Netlink.Port.Error do
 
   defp hint(%{stage: :socket, errno: :eprotonosupport}),
     do: "the kernel knows no such netlink protocol, or its module is not there"
+
+  defp hint(%{stage: :socket, errno: :eacces}),
+    do: "the port program's arguments forbid this protocol (--protocol)"
+
+  defp hint(%{stage: stage, errno: :eperm, netns: :host}) when stage in [:setsockopt, :bind],
+    do: "this takes CAP_NET_ADMIN in the BEAM (:listen_all_nsid takes CAP_NET_BROADCAST)"
 
   defp hint(%{stage: stage, errno: :eperm}) when stage in [:setsockopt, :bind],
     do: "this takes CAP_NET_ADMIN in the port program (:listen_all_nsid takes CAP_NET_BROADCAST)"
@@ -162,6 +171,13 @@ defmodule Linx.Netlink.Port.Error do
 
   defp port_hint(:emsgsize),
     do: "the request is larger than the 1 MiB that the port program takes"
+
+  defp port_hint(:einval),
+    do:
+      "it was asked from another node, or refused an argument: the two are of different versions"
+
+  defp port_hint(errno) when errno in [:eagain, :enomem],
+    do: "the system has no process or no memory left for it"
 
   defp port_hint(_errno), do: nil
 end
