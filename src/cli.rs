@@ -51,8 +51,11 @@ Run linx-netlink-repl to try it by hand.
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// To serve, with these settings.
     Serve(Settings),
+    /// To print [`HELP`].
     Help,
+    /// To print [`VERSION`].
     Version,
     /// No arguments at all.
     ByHand,
@@ -61,7 +64,9 @@ pub enum Invocation {
 /// How to serve.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The path of the client's socket; a leading `@` means the abstract namespace.
     pub rendezvous: OsString,
+    /// Requests that may be in flight, from 1 to 4096.
     pub max_in_flight: usize,
     /// Absolute. Where the namespaces are that may be opened; anywhere if there are none.
     pub netns_dirs: Vec<PathBuf>,
@@ -104,14 +109,20 @@ impl Settings {
 /// What is wrong with the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum UsageError {
+    /// An argument that is no option.
     Unknown(OsString),
+    /// The last argument is this option, which takes a value.
     MissingValue(&'static str),
+    /// A value that is no decimal number, or is out of the option's range.
     BadNumber {
+        /// The option, with its dashes.
         option: &'static str,
+        /// What was given to it.
         value: OsString,
     },
     /// A directory whose path is not absolute.
     Relative(PathBuf),
+    /// No `--rendezvous` among the arguments.
     NoRendezvous,
 }
 
@@ -136,6 +147,11 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// Reads the arguments, the program's name not among them.
+///
+/// Fails with the first that is wrong: an argument that is no option, an option without its value,
+/// a value that is no number in its range (1 to 4096 for `--max-in-flight`, 0 to 2^31-1 for
+/// `--protocol`) or no absolute path. If none is wrong, fails where `--rendezvous` is missing. What
+/// comes after `--help` or `--version` is not looked at.
 ///
 /// ```
 /// use linx_netlink_port::cli::{Invocation, Settings, parse};

@@ -10,6 +10,7 @@
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`netlink`] | opens a netlink socket and sets it up |
 //! | [`rootless`] | where the program may not enter: the same through a child process |
+//! | `client` | with the feature of that name: the wire as a client sees it, for tests and the REPL |
 //! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
 //! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`, and reports what `confine` did;
@@ -18,7 +19,7 @@
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
-#![warn(missing_debug_implementations)]
+#![warn(missing_debug_implementations, missing_docs)]
 
 pub mod cli;
 #[cfg(feature = "client")]

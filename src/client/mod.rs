@@ -83,7 +83,72 @@ const MAX_DESCRIPTORS: usize = 253;
 /// The longest message on the pair is the answer to an `open_many`, far below this.
 const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 
-/// A port program that this client started.
+/// A port program that this client started. Dropping it kills the program.
+///
+/// With a `main` and a `serve` as in the example of [the module](self):
+///
+/// ```standalone_crate
+/// # use linx_netlink_port::cli::{self, Invocation};
+/// use linx_netlink_port::client::{Channel, ClientError, Start};
+/// # use linx_netlink_port::confine::{self, Ptrace, Report};
+/// # use linx_netlink_port::handover::{Pair, Rendezvous};
+/// # use linx_netlink_port::netlink::Protocols;
+/// # use linx_netlink_port::netns::Finder;
+/// # use linx_netlink_port::serve::{self, Policy, Server};
+/// # use linx_netlink_port::wire::Reply;
+/// # use std::convert::Infallible;
+/// # use std::error::Error;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn Error>> {
+/// #     match cli::parse(std::env::args_os().skip(1))? {
+/// #         Invocation::Serve(settings) => match serve(settings)? {},
+/// #         _ => ask(),
+/// #     }
+/// # }
+/// #
+/// fn ask() -> Result<(), Box<dyn Error>> {
+///     let start = Start::new(std::env::current_exe()?);
+///     let mut program = start.start()?;
+///     assert!(program.hello().to_string().starts_with("{'hello',"));
+///     assert_ne!(program.os_pid(), std::process::id());
+///     assert_eq!(program.status()?, None);
+///
+///     // {7, info}, and once more with its length.
+///     program.send_frame(b"\x83h\x02a\x07w\x04info")?;
+///     program.send_raw(b"\0\0\0\x0b\x83h\x02a\x07w\x04info")?;
+///     assert_eq!(program.sources().count(), 2);
+///     for _ in 0..2 {
+///         assert_eq!(program.receive(Duration::from_secs(10))?.channel, Channel::Stdout);
+///     }
+///     program.close_pair();
+///     assert_eq!(program.sources().count(), 1);
+///     program.close_stdin();
+///     let end = program.receive(Duration::from_secs(10));
+///     assert!(matches!(end, Err(ClientError::Ended)));
+///
+///     let mut program = start.start()?;
+///     // Held on to, they keep the program waiting.
+///     let _held = (program.take_stdin(), program.take_stdout(), program.take_pair());
+///     assert!(!program.kill()?.success());
+///     Ok(())
+/// }
+/// #
+/// # fn serve(settings: cli::Settings) -> Result<Infallible, Box<dyn Error>> {
+/// #     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
+/// #     let (pair, client_end) = Pair::new()?;
+/// #     let report = Report::new(confine::give_up_privileges(Ptrace::Keep)?, false)?;
+/// #     let policy = Policy {
+/// #         finder: Finder::new(&[], true),
+/// #         protocols: Protocols::new(vec![]),
+/// #         userns: true,
+/// #         max_in_flight: 256,
+/// #     };
+/// #     let server = Server::new(pair, policy, report)?;
+/// #     rendezvous.hand_over(&Reply::Hello(server.hello()).encode(), client_end)?;
+/// #     serve::run(server)
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Client {
     child: Child,
@@ -96,22 +161,27 @@ pub struct Client {
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
+    /// The program's stdout: errors, and the answer to `info`.
     Stdout,
+    /// The socket over which descriptors come, with the answers that bring them.
     Pair,
 }
 
 /// A message of the port program: the bytes of one term, with the descriptors that came along.
 #[derive(Debug)]
 pub struct Message {
+    /// What it was received on.
     pub channel: Channel,
+    /// The term, without a length in front.
     pub bytes: Vec<u8>,
+    /// In the order of the term's `ok`s, close-on-exec; none from stdout.
     pub descriptors: Vec<OwnedFd>,
     /// The kernel dropped descriptors, since this process can have no more.
     pub truncated: bool,
 }
 
 impl Message {
-    /// The term that the bytes are.
+    /// The term that the bytes are. Fails with `Garbled` if they are none.
     pub fn term(&self) -> Result<Term, ClientError> {
         Term::decode(self.bytes.as_slice()).map_err(|error| ClientError::Garbled(error.to_string()))
     }
@@ -128,21 +198,25 @@ impl Client {
         self.child.id()
     }
 
-    /// Sends one request.
+    /// Sends one request. Fails with `Encode` if the format cannot hold the term, and as
+    /// [`send_raw`](Client::send_raw) does.
     pub fn send(&mut self, request: &Term) -> Result<(), ClientError> {
         let mut bytes = Vec::new();
         request.encode(&mut bytes).map_err(|error| ClientError::Encode(error.to_string()))?;
         self.send_frame(&bytes)
     }
 
-    /// Sends the bytes of one frame, whatever they are, with their length in front.
+    /// Sends the bytes of one frame, whatever they are, with their length in front. Fails with
+    /// `Encode` for 4 GiB or more, and as [`send_raw`](Client::send_raw) does.
     pub fn send_frame(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let length = u32::try_from(bytes.len())
             .map_err(|_| ClientError::Encode("a frame is shorter than 4 GiB".into()))?;
         self.send_raw(&[&length.to_be_bytes(), bytes].concat())
     }
 
-    /// Writes bytes to the program's stdin as they are.
+    /// Writes bytes to the program's stdin as they are, and waits for room. Fails with `Ended` if
+    /// nobody reads them any more or stdin was closed or taken here, and with `Io` as `write(2)`
+    /// does.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let stdin = self.stdin.as_mut().ok_or(ClientError::Ended)?;
         stdin.write_all(bytes).map_err(ClientError::from_write)
@@ -153,7 +227,11 @@ impl Client {
         [Channel::Stdout, Channel::Pair].into_iter().filter_map(|it| self.channel(it))
     }
 
-    /// Waits for the next message on either channel. `Ended` if the program closed its stdout.
+    /// Waits for the next message on either channel.
+    ///
+    /// Fails with `TimedOut` if none has begun in time; `Ended` if the program has closed its
+    /// stdout, or both channels were closed or taken here; `Io` as `poll(2)`, `recvmsg(2)` or
+    /// `read(2)` does. A message that has begun is awaited to its end.
     pub fn receive(&mut self, timeout: Duration) -> Result<Message, ClientError> {
         match self.wait(&[Channel::Pair, Channel::Stdout], timeout)? {
             Channel::Pair => match self.receive_on_pair() {
@@ -164,7 +242,9 @@ impl Client {
         }
     }
 
-    /// Waits for the next message on this channel, and leaves the other unread.
+    /// Waits for the next message on this channel, and leaves the other unread. Fails as
+    /// [`receive`](Client::receive) does; with `Ended` if the program has closed this channel, or
+    /// it was closed or taken here.
     pub fn receive_on(
         &mut self,
         channel: Channel,
@@ -201,18 +281,20 @@ impl Client {
         self.pair.take()
     }
 
-    /// Closes stdin and waits for the program's end.
+    /// Closes stdin and waits for the program's end, without a limit. Fails with `Io` as
+    /// `waitpid(2)` does.
     pub fn finish(&mut self) -> Result<ExitStatus, ClientError> {
         self.close_stdin();
         Ok(self.child.wait()?)
     }
 
-    /// How the program ended, if it has.
+    /// How the program ended, if it has. Fails with `Io` as `waitpid(2)` does.
     pub fn status(&mut self) -> Result<Option<ExitStatus>, ClientError> {
         Ok(self.child.try_wait()?)
     }
 
-    /// Kills the program.
+    /// Kills the program, and waits for its end. Fails with `Io` as `kill(2)` does, `EPERM` for a
+    /// launcher that runs as another user, or as `waitpid(2)` does.
     pub fn kill(&mut self) -> Result<ExitStatus, ClientError> {
         self.child.kill()?;
         Ok(self.child.wait()?)

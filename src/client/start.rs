@@ -17,14 +17,27 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How to start the port program.
+///
+/// ```
+/// use linx_netlink_port::client::{ClientError, Start};
+/// use std::process::Stdio;
+///
+/// // This is no port program; the example of the module starts one.
+/// let start = Start::new("false");
+/// assert!(matches!(start.start(), Err(ClientError::NoHello(status)) if !status.success()));
+/// let outcome = start.start_with(|command| drop(command.stderr(Stdio::null())));
+/// assert!(matches!(outcome, Err(ClientError::NoHello(_))));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// The port program; a name without a slash is looked for in `PATH`.
     pub executable: PathBuf,
     /// A command to put in front, such as `sudo -n`; usually empty.
     pub launcher: Vec<OsString>,
     /// Arguments besides `--rendezvous`.
     pub arguments: Vec<OsString>,
-    /// How long the program may take to say hello.
+    /// How long the program may take to say hello. One that closes its stdout instead is waited for
+    /// without a limit, until it ends.
     pub timeout: Duration,
 }
 
@@ -40,11 +53,17 @@ impl Start {
     }
 
     /// Starts the program and receives its hello.
+    ///
+    /// Fails with `Io` if the program cannot be executed, or there can be no socket to meet it;
+    /// `NoHello` if it ends first; `TimedOut` if it has not said hello within the
+    /// [`timeout`](Start::timeout); `Garbled` if what it says is no term, or does not bring one
+    /// descriptor. Whatever was started is killed then.
     pub fn start(&self) -> Result<Client, ClientError> {
         self.start_with(|_| {})
     }
 
-    /// The same, when `prepare` has made its changes to the command.
+    /// The same, when `prepare` has made its changes to the command. Fails as [`start`](Start::start)
+    /// does.
     pub fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Result<Client, ClientError> {
         let (listener, rendezvous) = listen_somewhere()?;
         let mut child = self.spawn(&rendezvous, prepare)?;
@@ -87,6 +106,7 @@ impl Start {
             if !self.is_trusted(&connection, child)? {
                 continue;
             }
+            poll_until(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], deadline)?;
             let mut message = receive(&connection)?;
             return match (message.descriptors.pop(), message.descriptors.is_empty()) {
                 (Some(pair), true) => Ok((message.term()?, pair)),
@@ -125,12 +145,52 @@ fn await_connection(
     let mut events = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     // No event is asked for, but the end of a child that wrote nothing is told nevertheless.
     events.extend(child.stdout.as_ref().map(|it| PollFd::new(it.as_fd(), PollFlags::empty())));
-    let left = deadline.saturating_duration_since(Instant::now());
-    match poll(&mut events, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(0) => Err(ClientError::TimedOut),
-        Err(Errno::EINTR) => await_connection(listener, child, deadline),
-        Err(errno) => Err(errno.into()),
-        Ok(_) if events[0].any() == Some(true) => Ok(()),
-        Ok(_) => Err(ClientError::NoHello(child.wait()?)),
+    poll_until(&mut events, deadline)?;
+    match events[0].any() {
+        Some(true) => Ok(()),
+        _ => Err(ClientError::NoHello(child.wait()?)),
+    }
+}
+
+/// Waits for one of the events; an error if time runs out.
+fn poll_until(events: &mut [PollFd<'_>], deadline: Instant) -> Result<(), ClientError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match poll(events, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Ok(0) => return Err(ClientError::TimedOut),
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::connect;
+
+    #[test]
+    fn a_program_that_connects_and_says_nothing_is_given_up() {
+        let (listener, rendezvous) = listen_somewhere().expect("a listener");
+        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+            .expect("a socket");
+        let address = UnixAddr::new_abstract(&rendezvous.as_bytes()[1..]).expect("an address");
+        connect(socket.as_raw_fd(), &address).expect("a connection");
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a program");
+        // With a launcher in front, this process may be the program.
+        let start = Start {
+            launcher: vec!["launcher".into()],
+            timeout: Duration::from_millis(10),
+            ..Start::new("program")
+        };
+        let outcome = start.await_hello(&listener, &mut child);
+        child.kill().expect("cat is killed");
+        child.wait().expect("cat ends");
+        assert!(matches!(outcome, Err(ClientError::TimedOut)), "{outcome:?}");
     }
 }

@@ -20,7 +20,9 @@ const USED: [(CapabilitySet, &str); 4] = [
 /// Whether the capability to look into other users' processes is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ptrace {
+    /// `CAP_SYS_PTRACE` stays, if the process has it.
     Keep,
+    /// It goes, like those that the program has no use for.
     Drop,
 }
 
@@ -29,18 +31,24 @@ pub enum Ptrace {
 pub struct Privileges {
     /// The names of the capabilities that it can use.
     pub capabilities: Vec<&'static str>,
+    /// Whether the set that bounds what `execve(2)` gives could be emptied.
     pub bounding_set: BoundingSet,
 }
 
 /// What became of the capability bounding set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoundingSet {
+    /// It is empty.
     Dropped,
     /// It takes `CAP_SETPCAP` to drop it.
     Kept,
 }
 
 /// Gives up every capability that the program has no use for, in every set (`capabilities(7)`).
+///
+/// Fails with the error number of `prctl(2)`, `capget(2)` or `capset(2)`: `EINVAL` from a kernel
+/// before 4.3, which has no ambient set, or what a sandbox around the program answers. To lack
+/// `CAP_SETPCAP` is no failure: the bounding set is [`Kept`](BoundingSet::Kept) then.
 ///
 /// ```standalone_crate
 /// use linx_netlink_port::confine::{Ptrace, give_up_privileges};

@@ -3,6 +3,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit of open descriptors to the hard one: a request may hold 253 of them.
 ///
+/// Fails with the error number of `getrlimit(2)` or `setrlimit(2)`, but not with `EPERM`, which is
+/// for a hard limit above `fs.nr_open`: the soft limit stays as it is then.
+///
 /// ```standalone_crate
 /// use linx_netlink_port::confine::raise_descriptor_limit;
 /// use nix::sys::resource::{Resource, getrlimit};

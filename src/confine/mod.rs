@@ -29,6 +29,9 @@ use std::io;
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
 ///
+/// Fails where there is no `close_range(2)` and /proc/self/fd cannot be read, if a `close(2)` fails
+/// (`EIO`), and where a sandbox around the program refuses `setrlimit(2)` or `prctl(2)`.
+///
 /// ```standalone_crate
 /// use linx_netlink_port::confine::start_afresh;
 ///

@@ -11,7 +11,8 @@ use std::os::unix::net::UnixDatagram;
 pub struct Pair(UnixDatagram);
 
 impl Pair {
-    /// Makes a pair: the program's end, and the one for the client.
+    /// Makes a pair: the program's end, and the one for the client. Fails as `socketpair(2)` does,
+    /// with `EMFILE` or `ENFILE` when there can be no more descriptors.
     ///
     /// ```
     /// use linx_netlink_port::handover::Pair;
@@ -31,8 +32,12 @@ impl Pair {
         Ok((Pair(ours), theirs))
     }
 
-    /// Sends one message with its descriptors, 253 at most. `WouldBlock` while the client's buffer
-    /// is full.
+    /// Sends one message with its descriptors, 253 at most.
+    ///
+    /// Fails with `WouldBlock` while the client's buffer is full, `BrokenPipe` once the client has
+    /// closed its end, `ETOOMANYREFS` when the user has more descriptors on their way than
+    /// `RLIMIT_NOFILE` allows (`unix(7)`), `EMSGSIZE` for a message larger than the buffer, and
+    /// `EINVAL` for too many descriptors. Nothing has been sent then.
     ///
     /// ```
     /// use linx_netlink_port::handover::Pair;
@@ -50,7 +55,8 @@ impl Pair {
         send(&self.0, message, descriptors)
     }
 
-    /// Waits until the client has room for a message, or is gone.
+    /// Waits until the client has room for a message, or is gone. A signal ends the wait early.
+    /// Fails as `poll(2)` does, with `ENOMEM`.
     ///
     /// ```
     /// use linx_netlink_port::handover::Pair;

@@ -18,8 +18,12 @@ const TIMEOUT_SECONDS: i64 = 5;
 pub struct Rendezvous(UnixDatagram);
 
 impl Rendezvous {
-    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace. Fails
-    /// with `ETIMEDOUT` when the queue of that socket has been full for five seconds.
+    /// Connects to the client's socket at `path`; a leading `@` means the abstract namespace.
+    ///
+    /// Fails with `ETIMEDOUT` when the queue of that socket has been full for five seconds,
+    /// `ECONNREFUSED` if nobody listens, `ENOENT` or `EACCES` if the path leads nowhere or not for
+    /// this user, `EPROTOTYPE` if the socket is not `SOCK_SEQPACKET`, `ENAMETOOLONG` for more than
+    /// 107 bytes, the `@` not counted, and as `socket(2)` does: `unix(7)`.
     ///
     /// ```
     /// use linx_netlink_port::handover::Rendezvous;
@@ -47,6 +51,27 @@ impl Rendezvous {
     }
 
     /// Sends the hello with the client's end of the pair, and closes the connection.
+    ///
+    /// Fails with `BrokenPipe` or `ConnectionReset` if the client has closed the connection or its
+    /// socket, and else as [`Pair::send`](super::Pair::send) does; with `WouldBlock` only when
+    /// there has been no room for five seconds.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::{Pair, Rendezvous};
+    /// use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketType};
+    /// use rustix::net::{accept, bind, listen, recv, socket};
+    ///
+    /// let name = format!("example-{}", std::process::id());
+    /// let listener = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None)?;
+    /// bind(&listener, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+    /// listen(&listener, 1)?;
+    /// let (_pair, client_end) = Pair::new()?;
+    /// Rendezvous::connect(format!("@{name}").as_ref())?.hand_over(b"hello", client_end)?;
+    /// let mut bytes = [0; 5];
+    /// recv(accept(&listener)?, &mut bytes, RecvFlags::empty())?;
+    /// assert_eq!(&bytes, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hand_over(self, hello: &[u8], client_end: OwnedFd) -> io::Result<()> {
         pair::send(&self.0, hello, &[client_end])
     }

@@ -15,6 +15,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// Opens a socket of `protocol`, the number for `socket(2)`, and applies `options` in the order
 /// of `docs/PROTOCOL.md`. It is bound only if the options say so.
 ///
+/// Fails at the stage `socket` (`EPROTONOSUPPORT` if the kernel has no such protocol, `EMFILE` when
+/// there can be no more descriptors), `setsockopt` (`ENOPROTOOPT` if it does not know an option,
+/// `EPERM` for one or a group that takes privilege, `EINVAL` for a group that there is not) or
+/// `bind` (`EPERM` if groups take privilege).
+///
 /// ```
 /// use linx_netlink_port::netlink::open;
 /// use linx_netlink_port::wire::Options;

@@ -46,6 +46,11 @@ impl Finder {
     /// Opening a FIFO or a device has effects, and can hang. So the file is found without opening
     /// it (`O_PATH`), must be on nsfs, and only then is opened for reading.
     ///
+    /// Fails at the stage `open` as `open(2)` does; with `EACCES` for what policy forbids too,
+    /// `EINVAL` for a path with a NUL byte, `ENAMETOOLONG` for one of 4096 bytes or more, `ESRCH` if
+    /// there is no such process. Fails at the stage `setns` with `EINVAL` for a file that is no
+    /// network namespace.
+    ///
     /// ```
     /// use linx_netlink_port::netns::Finder;
     /// use linx_netlink_port::wire::Netns;

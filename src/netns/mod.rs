@@ -22,6 +22,9 @@ pub struct NetnsFile(OwnedFd);
 impl NetnsFile {
     /// Moves the calling thread into the namespace, for the rest of its life: `setns(2)`.
     ///
+    /// Fails at the stage `setns`, with `EPERM` unless the thread has `CAP_SYS_ADMIN` both in its
+    /// own user namespace and in the one that the namespace belongs to.
+    ///
     /// ```
     /// use linx_netlink_port::netns::Finder;
     /// use linx_netlink_port::wire::Netns;

@@ -37,6 +37,21 @@ use session::{Outcome, Session, Settings};
 const LONGEST: u64 = 64 << 20;
 
 /// Runs the REPL on the process's own arguments and streams.
+///
+/// ```standalone_crate
+/// use std::process::{Command, ExitCode};
+///
+/// fn main() -> ExitCode {
+///     if std::env::args().count() > 1 {
+///         return linx_netlink_port::repl::run();
+///     }
+///     let again = std::env::current_exe().expect("this program");
+///     let said = Command::new(again).args(["--completion", "bash"]).output().expect("it runs");
+///     assert!(said.status.success());
+///     assert!(String::from_utf8_lossy(&said.stdout).contains("--keep-going"));
+///     ExitCode::SUCCESS
+/// }
+/// ```
 pub fn run() -> ExitCode {
     let args = Args::parse();
     if let Some(shell) = args.completion {

@@ -19,6 +19,11 @@ use std::os::fd::OwnedFd;
 /// `None` where no child can do better: the owner of the namespace is the program's own user
 /// namespace, or one that the program may not even see.
 ///
+/// Fails at the stage `userns` if the owner cannot be told, or not be entered; at `fork` if there
+/// can be no child (`EAGAIN`), it was killed or took more than five seconds (`EOWNERDEAD`), or there
+/// can be no more descriptors (`EMFILE`); at `setns` with `EPERM` if the owner is another user's.
+/// Else fails as [`NetnsFile::enter`] and [`netlink::open`](crate::netlink::open) do, in the child.
+///
 /// ```
 /// use linx_netlink_port::netns::Finder;
 /// use linx_netlink_port::rootless;

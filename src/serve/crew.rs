@@ -22,7 +22,10 @@ const STACK_SIZE: usize = 128 * 1024;
 const LAST_READS: u8 = 50;
 
 /// Serves until the client is gone. Call it on the main thread, which serves when no other thread
-/// can be had. The module `client` has a whole program as its example.
+/// can be had. It ends the process, with status 0 at the end of file between two frames and 1 inside
+/// one.
+///
+/// [`Server`] has an example, and the module `client` a whole program as its own.
 pub fn run(server: Server) -> ! {
     let server: &'static Server = Box::leak(Box::new(server));
     loop {

@@ -34,7 +34,9 @@ use std::time::Instant;
 /// What clients may ask for.
 #[derive(Debug)]
 pub struct Policy {
+    /// Finds the namespaces that may be opened, and no others.
     pub finder: Finder,
+    /// Knows the netlink protocols that may be opened.
     pub protocols: Protocols,
     /// Whether user namespaces are entered.
     pub userns: bool,
@@ -43,6 +45,35 @@ pub struct Policy {
 }
 
 /// What all threads of the program share, for as long as it lives.
+///
+/// ```standalone_crate
+/// use linx_netlink_port::confine::{Ptrace, Report, give_up_privileges};
+/// use linx_netlink_port::handover::Pair;
+/// use linx_netlink_port::netlink::Protocols;
+/// use linx_netlink_port::netns::Finder;
+/// use linx_netlink_port::serve::{Policy, Server, run};
+/// use std::process::{Command, Stdio, id};
+///
+/// if std::env::args().count() == 1 {
+///     // A client that is gone at once.
+///     let mut again = Command::new(std::env::current_exe()?);
+///     let status = again.arg("serving").stdin(Stdio::null()).status()?;
+///     assert_eq!(status.code(), Some(0));
+/// } else {
+///     let (pair, _client_end) = Pair::new()?;
+///     let policy = Policy {
+///         finder: Finder::new(&[], true),
+///         protocols: Protocols::new(vec![]),
+///         userns: true,
+///         max_in_flight: 256,
+///     };
+///     let report = Report::new(give_up_privileges(Ptrace::Keep)?, false)?;
+///     let server = Server::new(pair, policy, report)?;
+///     assert_eq!(server.hello().os_pid, id());
+///     run(server)
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     pair: Pair,
@@ -70,6 +101,10 @@ pub struct Server {
 impl Server {
     /// A server that hands descriptors over `pair`, and serves what `policy` allows. It reports
     /// what the process has given up. Call it on the thread that will [`run`] it.
+    ///
+    /// Fails where stdin cannot be waited for: as `epoll_create1(2)` and `eventfd(2)` do, with
+    /// `EMFILE` or `ENFILE` when there can be no more descriptors, and as `epoll_ctl(2)` does, with
+    /// `ENOSPC` when the user watches too many. A plain file is no failure.
     pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
         Ok(Server {
             pair,
@@ -91,7 +126,8 @@ impl Server {
         })
     }
 
-    /// What the program says of itself.
+    /// What the program says of itself, to be sent by
+    /// [`hand_over`](crate::handover::Rendezvous::hand_over).
     pub fn hello(&self) -> Hello<'_> {
         Hello {
             version: env!("CARGO_PKG_VERSION"),

@@ -42,6 +42,9 @@ impl Drop for Attributes {
 
 /// Starts a thread that does `work` and ends, with a stack of so many bytes: `pthread_create(3)`.
 ///
+/// Fails with `EAGAIN` when no thread can be had, for a limit or for want of memory, and with
+/// `EINVAL` for a stack that is smaller than `PTHREAD_STACK_MIN`. `work` is dropped then.
+///
 /// ```
 /// use linx_netlink_port::serve::thread::start;
 /// use nix::errno::Errno;

@@ -97,7 +97,9 @@ impl IntoErrno for std::io::Error {
 /// Which step of a request failed, and with which Linux error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// The step, an atom on the wire.
     pub stage: Stage,
+    /// The error, whose number for the wire is its [`code`](Failure::code).
     pub errno: Errno,
 }
 

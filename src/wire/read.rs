@@ -19,6 +19,10 @@ impl From<Defect> for ProtocolError {
 
 /// Reads the request in `frame`, the bytes between two length headers.
 ///
+/// Fails with [`Malformed::BadArgument`] if the id can be read, whatever is wrong behind it: the
+/// term, the command or an argument. If not, fails with [`Malformed::Anonymous`]: what is wrong with
+/// the term, or [`ProtocolError::NotARequest`] if that is whole.
+///
 /// ```
 /// use linx_netlink_port::wire::{Command, Malformed, ProtocolError, Request, read_request};
 ///

@@ -5,18 +5,26 @@ use eetf::{Binary, Map, Term};
 /// The first message, which hands over the client's end of the pair.
 #[derive(Debug)]
 pub struct Hello<'a> {
+    /// The program's own, such as `0.1.0`; that of the wire is [`PROTOCOL`].
     pub version: &'a str,
+    /// The program's process id, in its own PID namespace.
     pub os_pid: u32,
+    /// Those that it can use, in lower case and without `CAP_`.
     pub capabilities: &'a [&'static str],
 }
 
 /// The answer to `info`.
 #[derive(Debug)]
 pub struct Info<'a> {
+    /// What the hello said, which `info` repeats.
     pub hello: Hello<'a>,
+    /// Milliseconds since the server was made.
     pub uptime_ms: u64,
+    /// Counts since then.
     pub requests: RequestCounts,
+    /// How many requests may be in flight, from 1 to 4096.
     pub max_in_flight: u64,
+    /// What was given up before the hello.
     pub confinement: Confinement,
 }
 
@@ -25,7 +33,9 @@ pub struct Info<'a> {
 pub struct Confinement {
     /// Whether system calls are filtered.
     pub seccomp: bool,
+    /// Whether no `execve(2)` gives privileges any more.
     pub no_new_privs: bool,
+    /// Whether the same user's processes may trace this one.
     pub dumpable: bool,
     /// The atom for what became of the capability bounding set.
     pub bounding_set: &'static str,
@@ -34,8 +44,11 @@ pub struct Confinement {
 /// How many requests were answered, either way, not counting `info`, and how many are being served.
 #[derive(Debug)]
 pub struct RequestCounts {
+    /// Answered with one descriptor at least.
     pub ok: u64,
+    /// Answered with none, for whatever reason.
     pub error: u64,
+    /// Admitted, and not yet answered.
     pub in_flight: u64,
     /// How many of the sockets were asked of a child in another user namespace.
     pub userns: u64,
@@ -44,13 +57,49 @@ pub struct RequestCounts {
 /// One message to the client. Which channel it takes is not decided here.
 #[derive(Debug)]
 pub enum Reply<'a> {
+    /// `{hello, Map}`, which comes first.
     Hello(Hello<'a>),
-    Opened { id: u64 },
-    NotOpened { id: u64, failure: Failure },
-    ManyOpened { id: u64, outcomes: &'a [Result<(), Failure>] },
-    NoneOpened { id: u64, failures: &'a [Failure] },
-    Info { id: u64, info: Info<'a> },
-    BadArgument { id: u64, reason: &'a str },
+    /// `{Id, ok}`, which goes with one descriptor.
+    Opened {
+        /// The request's.
+        id: u64,
+    },
+    /// `{Id, {error, {Stage, Errno}}}`
+    NotOpened {
+        /// The request's.
+        id: u64,
+        /// The stage and error number.
+        failure: Failure,
+    },
+    /// `{Id, {ok, [ok | {error, {Stage, Errno}}]}}`, which goes with a descriptor for each `ok`.
+    ManyOpened {
+        /// The request's.
+        id: u64,
+        /// One for each entry, in the same order.
+        outcomes: &'a [Result<(), Failure>],
+    },
+    /// `{Id, {error, [{Stage, Errno}]}}`
+    NoneOpened {
+        /// The request's.
+        id: u64,
+        /// One for each entry, in the same order.
+        failures: &'a [Failure],
+    },
+    /// `{Id, {ok, Map}}`
+    Info {
+        /// The request's.
+        id: u64,
+        /// What the map says.
+        info: Info<'a>,
+    },
+    /// `{Id, {error, {badarg, Reason}}}`
+    BadArgument {
+        /// The request's.
+        id: u64,
+        /// A sentence for a person.
+        reason: &'a str,
+    },
+    /// `{protocol_error, Reason}`, for a frame whose id cannot be read.
     ProtocolError(ProtocolError),
 }
 

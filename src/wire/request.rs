@@ -3,6 +3,7 @@
 pub struct Request {
     /// The client's own number for it.
     pub id: u64,
+    /// What it is for.
     pub command: Command,
 }
 
@@ -20,9 +21,11 @@ pub enum Command {
 /// One socket that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Where it is opened.
     pub netns: Netns,
     /// The protocol number for `socket(2)`.
     pub protocol: i32,
+    /// How it is set up; by default it stays as `socket(2)` makes it.
     pub options: Options,
 }
 
@@ -35,13 +38,19 @@ pub enum Netns {
     Pid(i32),
 }
 
-/// What to set on a socket before it is handed over; `None` leaves it as it is.
+/// What to set on a socket before it is handed over; `None` leaves it as it is (`netlink(7)`,
+/// `include/uapi/linux/netlink.h`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// `NETLINK_EXT_ACK`: the kernel's errors say what is wrong, and with which attribute.
     pub ext_ack: Option<bool>,
+    /// `NETLINK_CAP_ACK`: the kernel's errors do not repeat the message that they answer.
     pub cap_ack: Option<bool>,
+    /// `NETLINK_GET_STRICT_CHK`: requests for dumps are checked, and their filters applied.
     pub strict_check: Option<bool>,
+    /// `NETLINK_NO_ENOBUFS`: messages that found no room are lost without an `ENOBUFS`.
     pub no_enobufs: Option<bool>,
+    /// `NETLINK_LISTEN_ALL_NSID`: multicasts come from all namespaces that have an id in this one.
     pub listen_all_nsid: Option<bool>,
     /// Bytes, positive.
     pub rcvbuf: Option<usize>,
@@ -59,18 +68,30 @@ pub enum Malformed {
     /// No id could be read.
     Anonymous(ProtocolError),
     /// The request with this id is wrong; the reason is for a person to read.
-    BadArgument { id: u64, reason: String },
+    BadArgument {
+        /// The request's.
+        id: u64,
+        /// One sentence.
+        reason: String,
+    },
 }
 
 /// What is wrong with a frame that has no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
+    /// It is longer than [`MAX_FRAME`](super::MAX_FRAME), and its bytes are skipped.
     FrameTooLarge,
+    /// Its first byte is not 131.
     BadVersion,
+    /// A tag that requests do not use, or an integer of more than 8 bytes.
     BadTag,
+    /// More than 8 tuples, lists and maps lie in each other.
     TooDeep,
+    /// It ends inside the term.
     TruncatedTerm,
+    /// It does not end with the term.
     TrailingBytes,
+    /// A term, but not `{Id, Command}` with an id from 0 to 2^64-1.
     NotARequest,
 }
 

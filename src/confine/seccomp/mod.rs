@@ -70,6 +70,10 @@ impl std::error::Error for FilterError {
 ///
 /// `userns` says whether it may start a child that enters another user namespace.
 ///
+/// Fails on an architecture for which seccompiler makes no filters (the rules are for x86_64 and
+/// aarch64), and where the kernel does not take them: `EINVAL` or `ENOSYS` if it was built without
+/// `CONFIG_SECCOMP_FILTER`, or what a sandbox around the program answers.
+///
 /// ```standalone_crate
 /// use linx_netlink_port::confine::restrict_system_calls;
 /// use std::os::unix::process::ExitStatusExt;

@@ -7,9 +7,11 @@ use seccompiler::TargetArch;
 /// A system call with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// Its name in the kernel's headers, without `__NR_`.
     pub name: &'static str,
     /// `None` where the architecture does not have it, or has it and nobody uses it.
     pub x86_64: Option<u16>,
+    /// `None` for the same reasons.
     pub aarch64: Option<u16>,
 }
 

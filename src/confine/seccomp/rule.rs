@@ -4,8 +4,11 @@ use super::Call;
 /// alternatives.
 #[derive(Debug)]
 pub struct Rule {
+    /// The call, with its number on each architecture.
     pub call: Call,
+    /// All must pass; with none, any arguments will do.
     pub checks: &'static [Check],
+    /// Whether the tests can see that it is needed.
     pub needed: Needed,
     /// Who makes the call, and what for.
     pub why: &'static str,
@@ -27,7 +30,9 @@ pub enum Needed {
 pub struct Check {
     /// From 0 to 5.
     pub argument: u8,
+    /// The bits that matter.
     pub mask: u32,
+    /// What they must be; 0 outside `mask`, or else nothing passes.
     pub value: u32,
 }
 
