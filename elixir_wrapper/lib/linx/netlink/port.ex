@@ -16,8 +16,9 @@ defmodule Linx.Netlink.Port do
 
   Here an external program does it, one thread for each request, and hands the descriptor over through a
   unix socket. It may be killed at any moment: the BEAM, its sockets and the other callers go on, and
-  the program is started again. And it is the only one that needs a capability: `CAP_SYS_ADMIN` to
-  enter, and `CAP_NET_ADMIN` for the sockets that it opens to be of use for changing something.
+  the program is started again. And it is the only one that needs `CAP_SYS_ADMIN`, to enter. To read, the
+  BEAM needs no capability. To change something, both need `CAP_NET_ADMIN`: the kernel looks at who opened
+  the socket, and at who sends.
 
   ## Servers
 
@@ -32,14 +33,17 @@ defmodule Linx.Netlink.Port do
       Linx.Netlink.Port.open({:name, "blue"}, :route, server: MyApp.Netlink)
 
   Settings that are not given come from the application's configuration, which also says whether the
-  first one is started:
+  first one is started. These are the defaults:
 
       config :linx_netlink_port,
         start: true,
-        executable: "/usr/libexec/linx-netlink-port",
+        executable: nil,
         launcher: [],
         args: [],
         timeout: 5_000
+
+  An `executable` of `nil` is the one that was built with the library. Another is given by its path, such
+  as `"/usr/libexec/linx-netlink-port"`. The `timeout` is in milliseconds.
 
   ## Who owns what
 
@@ -53,10 +57,18 @@ defmodule Linx.Netlink.Port do
   It is started again by the next call; requests in flight are sent once more, if there is time left.
   One that doesn't answer (stopped, say) is killed and replaced. If it keeps failing, it is given
   more and more time, up to a second, in which calls fail at once. Each failure is one line in the log,
-  which says what to do. Errors of the stage `:port` are `:enoent` (it isn't there), `:eacces` (it can't
-  be run), `:epipe` (it died, or the server is not running), `:etimedout` (no answer in time),
-  `:eproto` (it is something else, or speaks another version) and `:emfile` (the BEAM has no
-  descriptor left).
+  which says what to do. Errors of the stage `:port` are
+
+    * `:enoent`: it isn't there, or its launcher isn't;
+    * `:eacces`: it can't be run;
+    * `:epipe`: it died, or the server is not running;
+    * `:etimedout`: no answer in time;
+    * `:eproto`: it is something else, or speaks another version;
+    * `:emfile`: the BEAM has no descriptor left;
+    * `:emsgsize`: the request is larger than 1 MiB;
+    * `:einval`: the server was asked from another node, or the port program refused an argument, which the
+      log tells: the two may be of different versions;
+    * `:eagain`, `:enomem`: the system has no process or no memory left for it.
 
   ## Telemetry
 
@@ -113,6 +125,9 @@ defmodule Linx.Netlink.Port do
     * `:args`: more arguments for it, such as `["--max-in-flight", "64"]`;
     * `:timeout`: how long a call takes at most, and how long a port program may take to start, in
       milliseconds, by default 5,000.
+
+  A wrong setting raises `ArgumentError`. A name that is taken is `{:error, {:already_started, pid}}`. That
+  the port program can't be used is no error here: it is started by the first call, which tells.
 
   ## Example
 
@@ -174,8 +189,8 @@ defmodule Linx.Netlink.Port do
   The socket's options are set by the port program, before the socket is handed over: an unprivileged
   BEAM has the benefit of what they need.
 
-  A wrong argument raises `ArgumentError`; everything else is an `{:error, error}`, with an exception
-  that says what to do about it.
+  A wrong argument raises `ArgumentError`. Everything else is an `{:error, error}`, with a
+  `Linx.Netlink.Port.Error` that tells the step that failed, the error number, and what to do about it.
 
   ## Examples
 
@@ -208,6 +223,15 @@ defmodule Linx.Netlink.Port do
   Each entry is `{netns, protocol}` or `{netns, protocol, options}`; options given for all hold for
   each entry that doesn't say otherwise. There is one result an entry, in their order: one socket that
   can't be had doesn't keep the others.
+
+  One request asks for up to 253 sockets, and they are opened one after the other. So an entry whose
+  namespace file hangs holds up the others of its request, and the requests after it, until the timeout:
+  all of them are `:etimedout` then. `:timeout` is for the whole call. Entries of `:host` are not affected.
+
+  A wrong argument, in whichever entry, raises `ArgumentError` before anything is opened, and `entries` that
+  are no list `FunctionClauseError`. Everything else is the `{:error, error}` of an entry, with a
+  `Linx.Netlink.Port.Error`. Where the port program can't be used, or a request is larger than 1 MiB
+  (`:emsgsize`), each entry of the request has that error.
 
   ## Example
 
@@ -242,7 +266,8 @@ defmodule Linx.Netlink.Port do
   programs started so far), `:unclaimed` (descriptors on their way to their callers; they have been
   closed if their callers are gone), and `:executable`, the port program's path.
 
-  It starts the port program if it isn't running.
+  It starts the port program if it isn't running, and takes the server's `:timeout` at most. An error is a
+  `Linx.Netlink.Port.Error` of the stage `:port`.
 
   ## Example
 

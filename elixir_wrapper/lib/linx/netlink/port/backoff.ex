@@ -6,10 +6,16 @@ defmodule Linx.Netlink.Port.Backoff do
   and calls wait for the next start. After that it is started later and later, up to a second, and in
   between calls fail at once, with the error of the last failure. An answered request is what tells a
   good one, and forgets the failures.
+
+  Times are in monotonic milliseconds.
   """
 
   defstruct failures: 0, until: nil, code: nil
 
+  @typedoc """
+  How many failures there were in a row; until when, in monotonic milliseconds, it isn't started; and the
+  error number of the last one.
+  """
   @type t() :: %__MODULE__{
           failures: non_neg_integer(),
           until: integer() | nil,
@@ -18,11 +24,12 @@ defmodule Linx.Netlink.Port.Backoff do
 
   # In a row.
   @forgiven 3
+  # In milliseconds.
   @first_delay 50
   @longest_delay 1_000
 
   @doc """
-  Notes a failure at a time, in milliseconds.
+  Notes a failure at a time, in monotonic milliseconds, and its error number.
 
       iex> alias Linx.Netlink.Port.Backoff
       iex> failed = fn backoff, times -> Enum.reduce(1..times, backoff, fn _, b -> Backoff.failed(b, 0, 32) end) end
@@ -42,7 +49,10 @@ defmodule Linx.Netlink.Port.Backoff do
     %__MODULE__{failures: failures, until: now + delay(failures), code: code}
   end
 
-  @doc "Whether it may be started now; if not, why it failed last."
+  @doc """
+  Whether it may be started at this time, in monotonic milliseconds; if not, why it failed last: an error
+  number.
+  """
   @spec check(t(), integer()) :: :ok | {:error, pos_integer()}
   def check(%__MODULE__{until: until, code: code}, now) do
     if until == nil or now >= until, do: :ok, else: {:error, code}

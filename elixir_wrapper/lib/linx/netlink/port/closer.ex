@@ -81,14 +81,39 @@ defmodule Linx.Netlink.Port.Closer do
     end
   end
 
-  @doc "The caller's word that the descriptors are its own."
+  @doc """
+  The caller's word that the descriptors are its own.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Closer
+      iex> closer = Closer.start()
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Closer.watch(closer, [{7, self(), [fd]}])
+      iex> {Closer.claimed(closer, 7), Closer.watched(closer)}
+      {:ok, 0}
+      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Socket.Native.close_fd(fd)}
+      {:ok, :ok}
+  """
   @spec claimed(t(), Wire.id()) :: :ok
   def claimed(closer, id) do
     send(closer.pid, {:claimed, id})
     :ok
   end
 
-  @doc "Closes descriptors that belong to nobody."
+  @doc """
+  Closes descriptors that belong to nobody.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Closer
+      iex> closer = Closer.start()
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {Closer.close(closer, [fd]), Closer.watched(closer)}
+      {:ok, 0}
+      iex> Linx.Netlink.Port.Descriptor.bind(fd, 0)
+      {:error, :ebadf}
+  """
   @spec close(t(), [Descriptor.t()]) :: :ok
   def close(_closer, []), do: :ok
 
@@ -97,7 +122,19 @@ defmodule Linx.Netlink.Port.Closer do
     :ok
   end
 
-  @doc "Kills these processes, and no others, when the server is gone."
+  @doc """
+  Kills these processes, and no others, when the server is gone.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Closer
+      iex> port = Port.open({:spawn_executable, "/bin/sleep"}, [:exit_status, args: ["1000"]])
+      iex> {:os_pid, pid} = Port.info(port, :os_pid)
+      iex> process = Linx.Netlink.Port.Process.identify(pid)
+      iex> _server = spawn(fn -> Closer.inherit(Closer.start(), [process]) end)
+      iex> receive do: ({^port, {:exit_status, status}} -> status), after: (5_000 -> :alive)
+      137
+  """
   @spec inherit(t(), [OSProcess.t()]) :: :ok
   def inherit(closer, processes) do
     send(closer.pid, {:inherit, processes})

@@ -4,6 +4,24 @@ defmodule Linx.Netlink.Port.Delivery do
 
   A descriptor is given to the closer to watch before its caller hears of it, and closed if nobody wants it
   any more.
+
+  ## Example
+
+  The port program is only named in the log, and so is left out.
+
+      iex> alias Linx.Netlink.Port.{Closer, Delivery, Requests}
+      iex> sender = %{closer: Closer.start(), program: nil, info: fn -> %{} end}
+      iex> {1, requests} = Requests.add(%Requests{}, {self(), :tag}, :one, 100, {:open, "red"})
+      iex> requests = Requests.flush(requests, 0, fn 2, _commands -> :ok end)
+      iex> {[{1, request}] = landed, _requests} = Requests.land(requests, 2, 1)
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Delivery.deliver(landed, :ok, [fd], sender)
+      iex> {:ok, ^fd, 1, closer} = receive do: ({:tag, answer} -> answer)
+      iex> {Closer.watched(closer), Closer.adopted(closer, 1), Closer.watched(closer)}
+      {1, :ok, 0}
+      iex> Delivery.fail(request, 32)
+      iex> receive do: ({:tag, answer} -> answer)
+      {:error, {:port, 32}}
   """
 
   require Logger

@@ -25,7 +25,14 @@ defmodule Linx.Netlink.Port.Descriptor do
 
   @af_netlink 16
 
-  @doc "Raises if this OTP can't close a raw descriptor."
+  @doc """
+  Raises `RuntimeError` if this OTP can't close a raw descriptor.
+
+  ## Example
+
+      iex> Linx.Netlink.Port.Descriptor.check!()
+      :ok
+  """
   @spec check!() :: :ok
   def check! do
     {:module, :prim_file} = :code.ensure_loaded(:prim_file)
@@ -58,7 +65,8 @@ defmodule Linx.Netlink.Port.Descriptor do
   @doc """
   A `:socket` socket, owned by the calling process, over a duplicate of a netlink descriptor.
 
-  The descriptor itself stays open.
+  The descriptor itself stays open. An error is the reason that `:socket.open/2` gives, such as `:ebadf`
+  (it isn't open) or `:emfile` (the BEAM has no descriptor left for the duplicate).
   """
   @spec adopt(t(), integer()) :: {:ok, :socket.socket()} | {:error, term()}
   def adopt(fd, protocol) do
@@ -73,6 +81,9 @@ defmodule Linx.Netlink.Port.Descriptor do
   makes the socket *blocking*, also for whoever uses it through another descriptor, and the next receive
   of his would hold up a scheduler of the BEAM until something comes. A duplicate that goes with its
   owner goes without that. So its owner is a process of its own.
+
+  An error is the reason that `:socket` gives, such as `:ebadf` (it isn't open), `:enotsock` (it is no
+  socket), `:einval` (it is bound already), `:eperm` (the groups take `CAP_NET_ADMIN`) or `:emfile`.
   """
   @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
   def bind(fd, groups) do
@@ -97,7 +108,14 @@ defmodule Linx.Netlink.Port.Descriptor do
     with {:ok, socket} <- adopt(fd, 0), do: :socket.bind(socket, address(groups))
   end
 
-  @doc "An address for `:socket.bind/2`: a number chosen by the kernel, and these groups."
+  @doc """
+  An address for `:socket.bind/2`: a number chosen by the kernel, and these groups.
+
+  ## Example
+
+      iex> Linx.Netlink.Port.Descriptor.address(5)
+      %{family: 16, addr: <<0::48, 5::native-32>>}
+  """
   @spec address(non_neg_integer()) :: %{family: 16, addr: <<_::80>>}
   def address(groups) do
     %{family: @af_netlink, addr: <<0::16, 0::native-32, groups::native-32>>}

@@ -173,8 +173,7 @@ defmodule Linx.Netlink.Port.Error do
     do: "the request is larger than the 1 MiB that the port program takes"
 
   defp port_hint(:einval),
-    do:
-      "it was asked from another node, or refused an argument: the two are of different versions"
+    do: "it was asked from another node, or refused an argument, and the log says which"
 
   defp port_hint(errno) when errno in [:eagain, :enomem],
     do: "the system has no process or no memory left for it"

@@ -24,7 +24,14 @@ defmodule Linx.Netlink.Port.Executable do
   @enoent 2
   @eacces 13
 
-  @doc "The file that is built by `mix compile`."
+  @doc """
+  The file that is built by `mix compile`.
+
+  ## Example
+
+      iex> Path.basename(Linx.Netlink.Port.Executable.default())
+      "linx-netlink-port"
+  """
   @spec default() :: Path.t()
   def default do
     case :code.priv_dir(:linx_netlink_port) do
@@ -33,13 +40,23 @@ defmodule Linx.Netlink.Port.Executable do
     end
   end
 
-  @doc "The file that the settings ask for."
+  @doc """
+  The file that the settings ask for.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> Executable.path(Settings.new!(executable: "/bin/sh"))
+      "/bin/sh"
+  """
   @spec path(Settings.t()) :: Path.t()
   def path(%Settings{executable: nil}), do: default()
   def path(%Settings{executable: path}), do: path
 
   @doc """
-  Finds the command to run; or says with an error number why there is none, in words too.
+  Finds the command to run; or says with an error number why there is none, in words too: the port program
+  or its launcher isn't there (2), it can't be run (13), or it can't be looked at, for whatever reason the
+  kernel gives.
 
   ## Examples
 
@@ -78,7 +95,17 @@ defmodule Linx.Netlink.Port.Executable do
     end
   end
 
-  @doc "Whether a launcher stands between the BEAM and the port program."
+  @doc """
+  Whether a launcher stands between the BEAM and the port program.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> {:ok, alone} = Executable.find(Settings.new!(executable: "/bin/sh", launcher: []))
+      iex> {:ok, launched} = Executable.find(Settings.new!(executable: "/bin/sh", launcher: ["env"]))
+      iex> {Executable.launched?(alone), Executable.launched?(launched)}
+      {false, true}
+  """
   @spec launched?(t()) :: boolean()
   def launched?(%__MODULE__{prefix: prefix}), do: prefix != []
 

@@ -26,10 +26,14 @@ defmodule Linx.Netlink.Port.Flights do
       iex> alias Linx.Netlink.Port.Flights
       iex> {red, blue} = {{:open, "red"}, {:open, "blue"}}
       iex> flights = %Flights{} |> Flights.add(1, red) |> Flights.add(2, red) |> Flights.add(3, blue)
+      iex> {Flights.ready?(flights), Flights.under_way?(flights)}
+      {true, false}
       iex> {queue, party, flights} = Flights.board(flights)
       iex> party
       [{1, red}, {2, red}]
       iex> flights = Flights.launch(flights, queue, 4, party, 0)
+      iex> {Flights.under_way?(flights), Flights.aboard?(flights, 2), Flights.aboard?(flights, 3)}
+      {true, true, false}
       iex> {[1, 2], flights} = Flights.land(flights, 4, 0)
       iex> {{:same, ^blue}, [{3, ^blue}], _flights} = Flights.board(flights)
   """
@@ -90,7 +94,7 @@ defmodule Linx.Netlink.Port.Flights do
   @spec under_way?(t()) :: boolean()
   def under_way?(%__MODULE__{flights: flights}), do: flights != %{}
 
-  @doc "Whether something may leave."
+  @doc "Whether something may leave. `board/1` tells for certain."
   @spec ready?(t()) :: boolean()
   def ready?(%__MODULE__{ready: ready}), do: not :queue.is_empty(ready)
 
@@ -128,7 +132,18 @@ defmodule Linx.Netlink.Port.Flights do
     update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
   end
 
-  @doc "A party could not leave: it is the next again."
+  @doc """
+  A party could not leave: it is the next again.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "blue"})
+      iex> {queue, [{1, _red}] = party, flights} = Flights.board(flights)
+      iex> {^queue, again, _flights} = flights |> Flights.put_back(queue, party) |> Flights.board()
+      iex> again
+      [{1, {:open, "red"}}]
+  """
   @spec put_back(t(), queue(), [passenger(), ...]) :: t()
   def put_back(%__MODULE__{} = flights, name, party) do
     queue = Map.get(flights.queues, name, @empty)
@@ -157,7 +172,17 @@ defmodule Linx.Netlink.Port.Flights do
   def aboard?(%__MODULE__{flights: flights}, id),
     do: Enum.any?(flights, fn {_flight, %{party: party}} -> List.keymember?(party, id, 0) end)
 
-  @doc "Lets nobody wait for this flight any longer. Whatever holds it up, the next may fare better."
+  @doc """
+  Lets nobody wait for this flight any longer. Whatever holds it up, the next may fare better.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
+      iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
+      iex> {Flights.ready?(flights), flights |> Flights.give_up(10) |> Flights.ready?()}
+      {false, true}
+  """
   @spec give_up(t(), Wire.id()) :: t()
   def give_up(%__MODULE__{} = flights, id) do
     case flights.flights do
@@ -172,14 +197,40 @@ defmodule Linx.Netlink.Port.Flights do
     end
   end
 
-  @doc "The same for the flights that others wait for who ask for this, and for nothing else."
+  @doc """
+  The same for the flights that others wait for who ask for this, and for nothing else.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
+      iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
+      iex> for name <- ["blue", "red"],
+      ...>     do: flights |> Flights.give_up_all({:open, name}) |> Flights.ready?()
+      [false, true]
+  """
   @spec give_up_all(t(), Wire.command()) :: t()
   def give_up_all(%__MODULE__{queues: queues} = flights, command) do
     under_way = Map.get(queues, {:same, command}, @empty).under_way
     Enum.reduce(under_way, flights, &give_up(&2, &1))
   end
 
-  @doc "When the first quick flight that matters to others has taken too long; `nil` if there is none."
+  @doc """
+  When the first quick flight that matters to others has taken too long; `nil` if there is none.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> leave = fn flights, id, now ->
+      ...>   {queue, party, flights} = Flights.board(flights)
+      ...>   Flights.launch(flights, queue, id, party, now)
+      ...> end
+      iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> leave.(10, 0)
+      iex> {[1], flights} = Flights.land(flights, 10, 1)
+      iex> flights = flights |> Flights.add(2, {:open, "red"}) |> leave.(11, 100)
+      iex> {Flights.patience(flights), flights |> Flights.add(3, {:open, "red"}) |> Flights.patience()}
+      {nil, 120}
+  """
   @spec patience(t()) :: integer() | nil
   def patience(%__MODULE__{queues: %{quick: %{under_way: [_ | _] = ids, count: count}}} = flights) do
     under_way = Enum.map(ids, &Map.fetch!(flights.flights, &1))
@@ -190,7 +241,25 @@ defmodule Linx.Netlink.Port.Flights do
 
   def patience(%__MODULE__{}), do: nil
 
-  @doc "Deals with the quick flights that have taken too long."
+  @doc """
+  Deals with the quick flights that have taken too long.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> leave = fn flights, id, now ->
+      ...>   {queue, party, flights} = Flights.board(flights)
+      ...>   Flights.launch(flights, queue, id, party, now)
+      ...> end
+      iex> both = &(&1 |> Flights.add(&2, {:open, "red"}) |> Flights.add(&3, {:open, "blue"}))
+      iex> flights = %Flights{} |> both.(1, 2) |> leave.(10, 0) |> leave.(11, 0)
+      iex> {[1], flights} = Flights.land(flights, 10, 1)
+      iex> {[2], flights} = Flights.land(flights, 11, 1)
+      iex> {:none, flights} = flights |> both.(3, 4) |> leave.(12, 100) |> Flights.board()
+      iex> {_queue, alone, _flights} = flights |> Flights.lose_patience(120) |> Flights.board()
+      iex> alone
+      [{4, {:open, "blue"}}]
+  """
   @spec lose_patience(t(), integer()) :: t()
   def lose_patience(%__MODULE__{} = flights, now) do
     ids = Map.get(flights.queues, :quick, @empty).under_way

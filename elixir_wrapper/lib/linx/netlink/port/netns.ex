@@ -32,7 +32,13 @@ defmodule Linx.Netlink.Port.Netns do
   @einval 22
   @enametoolong 36
 
-  @doc "The wire's form; an error that can be told without asking; or `ArgumentError`."
+  @doc """
+  The wire's form; or an error that can be told without asking: a path contains a NUL byte (22), has 4,096
+  bytes or more (36), or is relative and the BEAM's working directory can't be told.
+
+  It raises `ArgumentError` on what names no network namespace: another term, a process id that is none, a
+  name that would lead out of /run/netns.
+  """
   @spec resolve!(term()) :: {:ok, wire()} | {:error, {:open, pos_integer()}}
   def resolve!(:host), do: {:ok, :host}
   def resolve!({:path, path}), do: path!(path)
@@ -48,7 +54,17 @@ defmodule Linx.Netlink.Port.Netns do
             "{:pid, pid}, {:name, name} or a path"
   end
 
-  @doc "The wire's form of a path given as bytes: checked as the kernel would, and made absolute."
+  @doc """
+  The wire's form of a path given as bytes: checked as the kernel would, and made absolute. The errors
+  are those of `resolve!/1`.
+
+      iex> Linx.Netlink.Port.Netns.path("/run/netns/blue")
+      {:ok, "/run/netns/blue"}
+      iex> Linx.Netlink.Port.Netns.path("blue") == {:ok, Path.join(File.cwd!(), "blue")}
+      true
+      iex> Linx.Netlink.Port.Netns.path(String.duplicate("/", 4_096))
+      {:error, {:open, 36}}
+  """
   @spec path(binary()) :: {:ok, binary()} | {:error, {:open, pos_integer()}}
   def path(path) when byte_size(path) >= @path_max, do: {:error, {:open, @enametoolong}}
 

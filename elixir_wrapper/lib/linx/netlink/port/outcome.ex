@@ -47,7 +47,14 @@ defmodule Linx.Netlink.Port.Outcome do
     end
   end
 
-  @doc "The descriptors that a request was answered with."
+  @doc """
+  The descriptors that a request was answered with.
+
+      iex> Linx.Netlink.Port.Outcome.descriptors(18)
+      [18]
+      iex> Linx.Netlink.Port.Outcome.descriptors([{:ok, 18}, {:error, {:open, 2}}, {:ok, 19}])
+      [18, 19]
+  """
   @spec descriptors(opened()) :: [Descriptor.t()]
   def descriptors(entries) when is_list(entries), do: for({:ok, fd} <- entries, do: fd)
   def descriptors(fd), do: [fd]

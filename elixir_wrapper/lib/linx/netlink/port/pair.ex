@@ -3,7 +3,26 @@ defmodule Linx.Netlink.Port.Pair do
   Messages with descriptors, over the pair and over the connection of the rendezvous.
 
   Nothing here waits. `receive_message/1` that finds nothing asks for a
-  `{:"$socket", socket, :select, _}` message to the calling process and returns `:wait`.
+  `{:"$socket", socket, :select, _}` message to the calling process and returns `:wait`. The end of the
+  other side is `:closed`, and an error is the reason that `:socket` gives.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Pair, Rendezvous}
+      iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open()
+      iex> {:ok, socket} = :socket.open(:local, :seqpacket, :default)
+      iex> :ok = :socket.connect(socket, %{family: :local, path: <<0, name::binary>>})
+      iex> {:ok, rendezvous} = Rendezvous.accept(rendezvous, {:pid, String.to_integer(System.pid())})
+      iex> {:ok, fd} = :socket.getopt(socket, {:otp, :fd})
+      iex> {:ok, pair} = Pair.adopt(fd)
+      iex> {Pair.poll_message(pair), :socket.send(rendezvous.connection, "hello")}
+      {:wait, :ok}
+      iex> Pair.receive_message(pair)
+      {:ok, "hello", [], false}
+      iex> {Rendezvous.close(rendezvous), Pair.poll_message(pair)}
+      {:ok, :closed}
+      iex> Enum.map([pair, socket], &:socket.close/1)
+      [:ok, :ok]
   """
 
   # A reply to a full open_many takes some 8 KiB, and its descriptors 16 + 253 * 4 bytes: more than
@@ -14,7 +33,11 @@ defmodule Linx.Netlink.Port.Pair do
   @typedoc "A message: its bytes, the descriptors that came with it, and whether some were dropped."
   @type message() :: {:ok, binary(), [non_neg_integer()], truncated? :: boolean()}
 
-  @doc "Makes a socket of a descriptor of the port program's. The descriptor itself stays open."
+  @doc """
+  Makes a socket of a descriptor of the port program's. The descriptor itself stays open.
+
+  An error is the reason that `:socket.open/2` gives, such as `:ebadf` or `:emfile`.
+  """
   @spec adopt(non_neg_integer()) :: {:ok, :socket.socket()} | {:error, term()}
   def adopt(fd), do: :socket.open(fd, %{domain: :local, type: :seqpacket, protocol: 0})
 

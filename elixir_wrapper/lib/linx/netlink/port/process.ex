@@ -9,6 +9,7 @@ defmodule Linx.Netlink.Port.Process do
   (`hidepid`), and so is not killed.
   """
 
+  # In milliseconds.
   @retry_delay 100
 
   @enforce_keys [:pid, :started]
@@ -42,6 +43,15 @@ defmodule Linx.Netlink.Port.Process do
 
   The BEAM can't send signals; a shell can, and is there on every machine. It is a last resort: the
   port program ends by itself when its input does, unless it is stopped or is none.
+
+  ## Example
+
+      iex> port = Port.open({:spawn_executable, "/bin/sleep"}, [:exit_status, args: ["1000"]])
+      iex> {:os_pid, pid} = Port.info(port, :os_pid)
+      iex> Linx.Netlink.Port.Process.kill([Linx.Netlink.Port.Process.identify(pid)])
+      :ok
+      iex> receive do: ({^port, {:exit_status, status}} -> status), after: (5_000 -> :alive)
+      137
   """
   @spec kill([t()]) :: :ok
   def kill(processes) do

@@ -13,6 +13,35 @@ defmodule Linx.Netlink.Port.Program do
     * `{:ending, errno, words}`: it has closed what it is talked to by, and will be down in a moment;
     * `{:down, errno, text}`: it is of no use any more. It is always the last event, and to be
       followed by `stop/1`.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Descriptor, Executable, Program, Settings, Wire}
+      iex> handle_next = fn {program, _events} ->
+      ...>   receive do
+      ...>     message -> with :ignored <- Program.handle(program, message), do: {program, []}
+      ...>   after
+      ...>     5_000 -> raise "there is no message"
+      ...>   end
+      ...> end
+      iex> await = fn state, done? -> state |> Stream.iterate(handle_next) |> Enum.find(done?) end
+      iex> {:ok, executable} = Executable.find(Settings.new!([]))
+      iex> {:ok, program, events} = Program.start(executable)
+      iex> {program, [{:discard, [fd]}, {:up, hello}]} =
+      ...>   await.({program, events}, fn {_program, events} -> events != [] end)
+      iex> program = Program.end_rendezvous(program)
+      iex> {Descriptor.close(fd), hello.protocol, for(it <- Program.processes(program), do: it.pid)}
+      {:ok, 1, [hello.os_pid]}
+      iex> {nil, program} = Program.listen(program)
+      iex> {:ok, command} = Wire.open("/proc/self/ns/net", 0, %{})
+      iex> Program.send_frame(program, Wire.frame(7, [command]))
+      :ok
+      iex> {program, []} = await.({program, []}, fn {program, _events} -> not program.listening? end)
+      iex> {:reply, 7, :ok, [fd]} = Program.poll(program)
+      iex> {Descriptor.close(fd), Program.listen_later(program).listening?}
+      {:ok, true}
+      iex> {Program.stop(program), Program.describe(program) == "the port program " <> executable.path}
+      {:ok, true}
   """
 
   alias Linx.Netlink.Port.{Executable, Errno, Pair, Rendezvous, Wire}
@@ -58,7 +87,12 @@ defmodule Linx.Netlink.Port.Program do
   @eproto 71
   @emfile 24
 
-  @doc "Starts it. It is up when it says so."
+  @doc """
+  Starts it. It is up when it says so.
+
+  An error is a number, and says the same in words: the command isn't there (2), can't be run (13), the
+  system has no process (11) or no memory (12) for it, or the BEAM no descriptor (24).
+  """
   @spec start(Executable.t()) :: {:ok, t(), [event()]} | {:error, pos_integer(), String.t()}
   def start(%Executable{path: path} = executable) do
     with {:ok, rendezvous} <- Rendezvous.open(),

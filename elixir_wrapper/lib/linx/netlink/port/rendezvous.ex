@@ -42,7 +42,7 @@ defmodule Linx.Netlink.Port.Rendezvous do
   @peercred {1, 17}
   @peercred_size 12
 
-  @doc "Starts listening."
+  @doc "Starts listening. An error is a number, such as 24: the BEAM has no descriptor left."
   @spec open() :: {:ok, t()} | {:error, pos_integer()}
   def open do
     name = "linx-netlink-port-" <> Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)
@@ -64,7 +64,12 @@ defmodule Linx.Netlink.Port.Rendezvous do
     end
   end
 
-  @doc "Lets the port program in, if it is there already."
+  @doc """
+  Lets the port program in, if it is there already.
+
+  If not, it is `:wait`, and a `{:"$socket", listener, :select, _}` message to the calling process tells
+  when to try again. An error is a number, such as 24: the BEAM has no descriptor left.
+  """
   @spec accept(t(), guest()) :: {:ok, t()} | :wait | {:error, pos_integer()}
   def accept(%__MODULE__{} = rendezvous, guest) do
     case :socket.accept(rendezvous.listener, :nowait) do
@@ -74,7 +79,10 @@ defmodule Linx.Netlink.Port.Rendezvous do
     end
   end
 
-  @doc "Takes the hello, if it is there already."
+  @doc """
+  Takes the hello, if it is there already. The results are those of
+  `Linx.Netlink.Port.Pair.receive_message/1`.
+  """
   @spec receive_hello(t()) :: Pair.message() | :wait | :closed | {:error, term()}
   def receive_hello(%__MODULE__{connection: connection}), do: Pair.receive_message(connection)
 

@@ -143,6 +143,25 @@ defmodule Linx.Netlink.Port.Requests do
   @doc """
   The same for a flight that the port program had no place for: requests that are in another one, too,
   wait for that.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Requests
+      iex> send = fn _flight, _commands -> :ok end
+      iex> both = fn requests ->
+      ...>   {_id, requests} = Requests.add(requests, {self(), make_ref()}, :one, 5_000, {:open, "red"})
+      ...>   {_id, requests} = Requests.add(requests, {self(), make_ref()}, :one, 5_000, {:open, "blue"})
+      ...>   Requests.flush(requests, 0, send)
+      ...> end
+      iex> {[{1, _red}], requests} = %Requests{} |> both.() |> Requests.land(3, 0)
+      iex> {[{2, _blue}], requests} = Requests.land(requests, 4, 0)
+      iex> requests = both.(requests)
+      iex> {[], requests} = Requests.expire(requests, Requests.patience(requests))
+      iex> requests = Requests.flush(requests, 20, send)
+      iex> {[{_id, nil}], requests} = Requests.turn_away(requests, 8, 21)
+      iex> {[{6, %{}}, {5, %{}}], requests} = Requests.land(requests, 7, 22)
+      iex> Requests.count(requests)
+      0
   """
   @spec turn_away(t(), Wire.id(), integer()) :: {[{Wire.id(), request() | nil}], t()}
   def turn_away(%__MODULE__{table: table} = requests, flight, now) do
@@ -153,7 +172,18 @@ defmodule Linx.Netlink.Port.Requests do
     {landed, %{requests | table: Map.merge(requests.table, kept)}}
   end
 
-  @doc "Takes out the requests whose time is up. Nobody waits any longer for what takes too long."
+  @doc """
+  Takes out the requests whose time is up. Nobody waits any longer for what takes too long.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
+      iex> {2, requests} = Requests.add(requests, :probe, :info, 200, Wire.info())
+      iex> {[%{deadline: 100}], requests} = Requests.expire(requests, 100)
+      iex> {Requests.count(requests), Requests.next_deadline(requests)}
+      {1, 200}
+  """
   @spec expire(t(), integer()) :: {[request()], t()}
   def expire(%__MODULE__{} = requests, now) do
     {expired, rest} = Enum.split_with(requests.table, fn {_id, it} -> it.deadline <= now end)
@@ -169,7 +199,17 @@ defmodule Linx.Netlink.Port.Requests do
 
   defp give_up(flights, %{flight: flight}), do: Flights.give_up(flights, flight)
 
-  @doc "Takes out all requests."
+  @doc """
+  Takes out all requests.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
+      iex> {[%{from: :probe}], requests} = Requests.clear(requests)
+      iex> {Requests.count(requests), Requests.queued?(requests)}
+      {0, false}
+  """
   @spec clear(t()) :: {[request()], t()}
   def clear(%__MODULE__{table: table, next_id: next_id}) do
     {Map.values(table), %__MODULE__{next_id: next_id}}
@@ -178,6 +218,19 @@ defmodule Linx.Netlink.Port.Requests do
   @doc """
   What becomes of the requests when the port program dies: each is sent once more, to the next one.
   Takes out those that have been sent twice, and lines up all others again, oldest first.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Requests
+      iex> from = {self(), make_ref()}
+      iex> send = fn _flight, _commands -> :ok end
+      iex> {1, requests} = Requests.add(%Requests{}, from, :one, 100, {:open, "red"})
+      iex> {[], requests} = requests |> Requests.flush(0, send) |> Requests.resend()
+      iex> Requests.queued?(requests)
+      true
+      iex> {[%{from: ^from}], requests} = requests |> Requests.flush(0, send) |> Requests.resend()
+      iex> Requests.queued?(requests)
+      false
   """
   @spec resend(t()) :: {[request()], t()}
   def resend(%__MODULE__{table: table, next_id: next_id}) do
@@ -195,7 +248,16 @@ defmodule Linx.Netlink.Port.Requests do
     {Enum.map(failed, &elem(&1, 1)), requests}
   end
 
-  @doc "When the first of them runs out of time; `nil` if there is none."
+  @doc """
+  When the first of them runs out of time; `nil` if there is none.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
+      iex> {Requests.next_deadline(requests), Requests.next_deadline(%Requests{})}
+      {100, nil}
+  """
   @spec next_deadline(t()) :: integer() | nil
   def next_deadline(%__MODULE__{table: table}) when table == %{}, do: nil
 
@@ -203,7 +265,21 @@ defmodule Linx.Netlink.Port.Requests do
     table |> Enum.map(fn {_id, request} -> request.deadline end) |> Enum.min()
   end
 
-  @doc "When a flight that others wait for has taken too long; `nil` if there is none."
+  @doc """
+  When a flight that others wait for has taken too long; `nil` if there is none.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Requests
+      iex> same = fn requests, now ->
+      ...>   {_id, requests} = Requests.add(requests, {self(), make_ref()}, :one, 5_000, {:open, "red"})
+      ...>   Requests.flush(requests, now, fn _flight, _commands -> :ok end)
+      ...> end
+      iex> {[{1, _first}], requests} = %Requests{} |> same.(0) |> Requests.land(2, 1)
+      iex> requests = requests |> same.(100) |> same.(101)
+      iex> {Requests.patience(requests), Requests.patience(%Requests{})}
+      {120, nil}
+  """
   @spec patience(t()) :: integer() | nil
   def patience(%__MODULE__{flights: flights}), do: Flights.patience(flights)
 

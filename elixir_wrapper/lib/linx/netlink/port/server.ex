@@ -78,7 +78,16 @@ defmodule Linx.Netlink.Port.Server do
     starts: 0
   ]
 
-  @doc "Starts a server."
+  @doc """
+  Starts a server.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Server, Settings}
+      iex> {:ok, server} = Server.start_link(Settings.new!(name: nil))
+      iex> GenServer.stop(server)
+      :ok
+  """
   @spec start_link(Settings.t()) :: GenServer.on_start()
   def start_link(%Settings{name: nil} = settings), do: GenServer.start_link(__MODULE__, settings)
 

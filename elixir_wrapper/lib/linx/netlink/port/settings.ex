@@ -19,7 +19,7 @@ defmodule Linx.Netlink.Port.Settings do
 
   @doc """
   Checks the options of a server. What is missing comes from the configuration of
-  `:linx_netlink_port`, then from the defaults.
+  `:linx_netlink_port`, then from the defaults. What is wrong, or unknown, raises `ArgumentError`.
 
       iex> Linx.Netlink.Port.Settings.new!(timeout: 100).timeout
       100
@@ -51,7 +51,14 @@ defmodule Linx.Netlink.Port.Settings do
     }
   end
 
-  @doc "Checks a time limit in milliseconds."
+  @doc """
+  Checks a time limit in milliseconds, of 32 bits at most.
+
+      iex> Linx.Netlink.Port.Settings.timeout!(100)
+      100
+      iex> Linx.Netlink.Port.Settings.timeout!(0)
+      ** (ArgumentError) the option :timeout must be a positive number of milliseconds, got: 0
+  """
   @spec timeout!(term()) :: pos_integer()
   def timeout!(timeout) when is_integer(timeout) and timeout in 1..0xFFFFFFFF, do: timeout
 

@@ -8,17 +8,39 @@ defmodule Linx.Netlink.Port.Telemetry do
 
   @key {__MODULE__, :available?}
 
-  @doc "Looks for the library. Called when the application starts; call it again if it came later."
+  @doc """
+  Looks for the library. Called when the application starts; call it again if it came later.
+
+  ## Example
+
+      iex> Linx.Netlink.Port.Telemetry.detect()
+      :ok
+  """
   @spec detect() :: :ok
   def detect do
     :persistent_term.put(@key, Code.ensure_loaded?(:telemetry))
   end
 
-  @doc "Whether anybody can be listening."
+  @doc """
+  Whether anybody can be listening.
+
+  ## Example
+
+      iex> Linx.Netlink.Port.Telemetry.available?() == Code.ensure_loaded?(:telemetry)
+      true
+  """
   @spec available?() :: boolean()
   def available?, do: :persistent_term.get(@key, false)
 
-  @doc "Emits an event, if there is the library to do so."
+  @doc """
+  Emits an event, if there is the library to do so.
+
+  ## Example
+
+      iex> name = [:linx_netlink_port, :program, :down]
+      iex> Linx.Netlink.Port.Telemetry.event(name, %{in_flight: 0}, %{server: self(), reason: 32})
+      :ok
+  """
   @spec event([atom(), ...], map(), map()) :: :ok
   def event(name, measurements, metadata) do
     if available?(), do: execute(name, measurements, metadata)

@@ -43,28 +43,62 @@ defmodule Linx.Netlink.Port.Wire do
           | {:unreadable, id() | nil}
           | {:unknown, term()}
 
-  @doc "The version of the protocol that is spoken here."
+  @doc """
+  The version of the protocol that is spoken here.
+
+      iex> Linx.Netlink.Port.Wire.version()
+      1
+  """
   @spec version() :: pos_integer()
   def version, do: @version
 
-  @doc "How many sockets one request can ask for: as many descriptors as one message can carry."
+  @doc """
+  How many sockets one request can ask for: as many descriptors as one message can carry.
+
+      iex> Linx.Netlink.Port.Wire.max_entries()
+      253
+  """
   @spec max_entries() :: pos_integer()
   def max_entries, do: @max_entries
 
-  @doc "The command that opens one socket."
+  @doc """
+  The command that opens one socket. A request larger than 1 MiB is `EMSGSIZE` (90).
+
+      iex> {:ok, {:open, bytes}} = Linx.Netlink.Port.Wire.open("/run/netns/red", 0, %{})
+      iex> :erlang.binary_to_term(<<131>> <> bytes)
+      {"/run/netns/red", 0}
+      iex> Linx.Netlink.Port.Wire.open(String.duplicate("/", 1_048_576), 0, %{})
+      {:error, {:port, 90}}
+  """
   @spec open(binary() | {:pid, pos_integer()}, integer(), map()) ::
           {:ok, command()} | {:error, {:port, pos_integer()}}
   def open(netns, protocol, options) do
     with {:ok, bytes} <- encode(entry(netns, protocol, options)), do: {:ok, {:open, bytes}}
   end
 
-  @doc "The command that opens many."
+  @doc """
+  The command that opens many: entries of `entry/3`, `max_entries/0` at most. A request larger than 1 MiB
+  is `EMSGSIZE` (90).
+
+      iex> {:ok, {:term, bytes}} = Linx.Netlink.Port.Wire.open_many([{"/run/netns/red", 0}])
+      iex> :erlang.binary_to_term(<<131>> <> bytes)
+      {:open_many, [{"/run/netns/red", 0}]}
+      iex> Linx.Netlink.Port.Wire.open_many([{String.duplicate("/", 1_048_576), 0}])
+      {:error, {:port, 90}}
+  """
   @spec open_many([tuple(), ...]) :: {:ok, command()} | {:error, {:port, pos_integer()}}
   def open_many(entries) do
     with {:ok, bytes} <- encode({:open_many, entries}), do: {:ok, {:term, bytes}}
   end
 
-  @doc "One entry of `open_many/1`."
+  @doc """
+  One entry of `open_many/1`.
+
+      iex> Linx.Netlink.Port.Wire.entry("/run/netns/red", 0, %{})
+      {"/run/netns/red", 0}
+      iex> Linx.Netlink.Port.Wire.entry({:pid, 4711}, 0, %{groups: 1})
+      {{:pid, 4711}, 0, %{groups: 1}}
+  """
   @spec entry(binary() | {:pid, pos_integer()}, integer(), map()) :: tuple()
   def entry(netns, protocol, options) when options == %{}, do: {netns, protocol}
   def entry(netns, protocol, options), do: {netns, protocol, options}
@@ -76,11 +110,23 @@ defmodule Linx.Netlink.Port.Wire do
     {:term, bytes}
   end
 
-  @doc "Whether several callers' requests can be made one."
+  @doc """
+  Whether several callers' requests can be made one.
+
+      iex> alias Linx.Netlink.Port.Wire
+      iex> {:ok, command} = Wire.open("/run/netns/red", 0, %{})
+      iex> {Wire.shareable?(command), Wire.shareable?(Wire.info())}
+      {true, false}
+  """
   @spec shareable?(command()) :: boolean()
   def shareable?({kind, _bytes}), do: kind == :open
 
-  @doc "How much of them, in bytes: what the port program reads at once."
+  @doc """
+  How much of them, in bytes: what the port program reads at once.
+
+      iex> Linx.Netlink.Port.Wire.most_shared_bytes()
+      16_384
+  """
   @spec most_shared_bytes() :: pos_integer()
   def most_shared_bytes, do: @most_shared_bytes
 
@@ -177,6 +223,9 @@ defmodule Linx.Netlink.Port.Wire do
 
   `:safe` refuses atoms that the BEAM doesn't have yet. They are literals here, so they are there as
   soon as this module is.
+
+      iex> Enum.all?([:hello, :setns, :net_admin], &(&1 in Linx.Netlink.Port.Wire.vocabulary()))
+      true
   """
   @spec vocabulary() :: [atom()]
   def vocabulary do

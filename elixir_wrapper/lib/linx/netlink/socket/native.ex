@@ -1,10 +1,11 @@
 defmodule Linx.Netlink.Socket.Native do
   @moduledoc """
-  Raw netlink descriptors in other network namespaces: three functions that used to be a NIF.
+  Raw netlink descriptors in other network namespaces: the three functions of Linx's NIF.
 
   The names, arguments and results are the NIF's, so that what was written for it runs unchanged.
   What is different is where the work is done: `open_in_netns/2` asks the port program behind
-  `Linx.Netlink.Port`, so a crash there is an error here, and the BEAM needs no capability.
+  `Linx.Netlink.Port`, so a crash there is an error here, and the BEAM needs no capability to read. To
+  change something it needs `CAP_NET_ADMIN` itself: the kernel looks at who sends, too.
 
   The descriptor belongs to the caller. `:socket.open/1` makes a socket over a *duplicate* of it: the
   descriptor itself stays open, and keeps its namespace alive, until it is closed with `close_fd/1`.
@@ -28,10 +29,28 @@ defmodule Linx.Netlink.Socket.Native do
   @doc """
   Opens a netlink socket of `protocol` in the network namespace whose file is `netns_path`.
 
-  Returns a descriptor: not bound, close-on-exec, and the caller's to close. An error says which step
-  failed, and the error number. The steps are those of the NIF (`:open`, `:setns`, `:socket`,
-  `:thread`), `:send` (the descriptor could not be handed over), and `:port`: the port program can't be
-  used, since it isn't there (2), can't be run (13), died (32), or gave no answer in time (110).
+  Returns a descriptor: not bound, close-on-exec, and the caller's to close. It takes the `:timeout` of
+  the server at most.
+
+  An error says which step failed, and the kernel's error number. The steps are
+
+    * `:open`: finding the file. It isn't there (2), may not be reached (13), or can't be, since the path
+      contains a NUL byte (22) or has 4,096 bytes or more (36);
+    * `:setns`: entering the namespace. `CAP_SYS_ADMIN` is missing (1), or it is none (22);
+    * `:userns`, `:fork`: entering its user namespace first, in a child process;
+    * `:socket`: opening the socket. The kernel knows no such protocol (93), or the port program's
+      arguments forbid it (13);
+    * `:send`: handing the descriptor over;
+    * `:thread`: finding room in the port program for the request (11);
+    * `:port`: using the port program. It isn't there (2), can't be run (13), died or has no server (32),
+      gave no answer in time (110), is something else or speaks another version (71), refused an argument,
+      which happens between different versions (22), or could not be started: the system has no process
+      (11) or no memory (12) for it. Or the BEAM has no descriptor left (24).
+
+  The numbers are the usual ones; others may come. `:setsockopt` and `:bind` don't occur, since nothing is
+  set up.
+
+  It raises `ArgumentError` if the path is not iodata, or the protocol not a signed integer of 32 bits.
 
   ## Examples
 
@@ -57,8 +76,12 @@ defmodule Linx.Netlink.Socket.Native do
   @doc """
   Binds a netlink socket, with a number chosen by the kernel, to the groups in a mask of 32 bits.
 
-  It is done in the BEAM, without the port program. `fd` may be in use as a `:socket` already. An error
-  is the kernel's number.
+  It is done in the BEAM, without the port program. `fd` may be in use as a `:socket` already.
+
+  An error is the kernel's number: `fd` is not open (9), no socket (88), or bound already (22), the groups
+  take `CAP_NET_ADMIN` (1), or the BEAM has no descriptor left (24).
+
+  It raises `ArgumentError` if `fd` is not a signed integer of 32 bits, or the groups not an unsigned one.
 
   ## Example
 
@@ -82,6 +105,8 @@ defmodule Linx.Netlink.Socket.Native do
   Closes a descriptor. It is `:ok` to close one that isn't open.
 
   Don't close the same one twice: the number may be somebody else's by then.
+
+  It raises `ArgumentError` if `fd` is not a signed integer of 32 bits.
 
   ## Example
 
