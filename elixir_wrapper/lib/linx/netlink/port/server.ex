@@ -10,13 +10,13 @@ defmodule Linx.Netlink.Port.Server do
   One timer wakes it for whatever is due first: a deadline, the end of a start that takes too long,
   the next start after a failure, another try to send.
 
-  For the answer to one request, or to two, it looks again and again for a moment, as schedulers do
+  It sends when nobody has anything more to say to it, so that requests that come together leave together.
+  For the answer to one request, or to two, it then looks again and again for a moment, as schedulers do
   before they sleep, instead of being woken, which would take longer than to serve the request.
   Whatever else there is to do comes first.
 
-  When the port program dies, the requests in flight are sent once more, to the next one. When a
-  request runs out of time, the port program is asked for its `info`: one that is stopped, or caught in
-  a loop, doesn't answer that either, and is replaced. One that waits for a namespace file does answer.
+  When the port program dies, the requests in flight are sent once more, to the next one. What is held
+  against one that lives, `Linx.Netlink.Port.Health` says.
   """
 
   use GenServer
@@ -24,11 +24,13 @@ defmodule Linx.Netlink.Port.Server do
   require Logger
 
   alias Linx.Netlink.Port.{
+    Alarm,
     Backoff,
     Closer,
     Delivery,
     Descriptor,
     Executable,
+    Health,
     Program,
     Requests,
     Settings,
@@ -38,7 +40,6 @@ defmodule Linx.Netlink.Port.Server do
 
   @epipe 32
   @einval 22
-  @eproto 71
   @etimedout 110
 
   # How long the answer to a probe may take.
@@ -47,8 +48,6 @@ defmodule Linx.Netlink.Port.Server do
   @end_timeout 1_000
   # How many replies are dealt with before others have their turn.
   @most_at_once 512
-  # How much may not be understood before it counts as a failure.
-  @most_strange 16
   # How soon to try again when the port program is behind with reading. Its every reply is a try too.
   @busy_delay 2
   # How long to look for an answer, in microseconds: most requests take less. And for how many.
@@ -59,22 +58,16 @@ defmodule Linx.Netlink.Port.Server do
   defstruct [
     :settings,
     :closer,
-    # The port program, if there is one; while it starts, until when it may take to.
+    # The port program, if there is one, and how it is doing.
     program: nil,
-    start_deadline: nil,
-    # Its end is near, but may have to be helped: when, and with which error number and words.
-    ending: nil,
-    # How much of what it sent was not understood.
-    strange: 0,
+    health: nil,
     requests: %Requests{},
     backoff: %Backoff{},
-    probe: nil,
     # Until when to look for an answer, in microseconds.
     poll_until: nil,
     # Whether there are requests that nobody has tried to send yet.
     unsent?: false,
-    # The timer: when it fires, and its reference.
-    wake: nil,
+    alarm: %Alarm{},
     starts: 0
   ]
 
@@ -126,13 +119,13 @@ defmodule Linx.Netlink.Port.Server do
 
   @impl true
   def handle_info(:wake, state) do
-    wait(wake(%{state | wake: nil}))
+    wait(wake(%{state | alarm: Alarm.fired(state.alarm)}))
   end
 
   def handle_info(:timeout, state), do: state |> send_unsent() |> poll() |> wait()
 
   def handle_info({:hung?, id}, state) do
-    if id != nil and state.probe == id, do: wait(hung(state)), else: wait(state)
+    if Health.hung?(state.health, id), do: wait(hung(state)), else: wait(state)
   end
 
   def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
@@ -155,7 +148,7 @@ defmodule Linx.Netlink.Port.Server do
 
   ## The port program: down, starting, up
 
-  defp up?(state), do: state.program != nil and state.start_deadline == nil
+  defp up?(state), do: Health.up?(state.health)
 
   defp ready(%{program: nil} = state) do
     case Backoff.check(state.backoff, now()) do
@@ -170,9 +163,9 @@ defmodule Linx.Netlink.Port.Server do
     with {:ok, executable} <- Executable.find(state.settings),
          {:ok, program, events} <- Program.start(executable) do
       Closer.inherit(state.closer, Program.processes(program))
-      deadline = now() + state.settings.timeout
-      state = %{state | program: program, start_deadline: deadline, starts: state.starts + 1}
-      state = state |> wake_at(deadline) |> events(events)
+      health = Health.starting(now(), state.settings.timeout)
+      state = %{state | program: program, health: health, starts: state.starts + 1}
+      state = state |> wake_at(Health.due(health)) |> events(events)
       if state.program, do: {:ok, state}, else: {:error, state.backoff.code, state}
     else
       {:error, code, text} ->
@@ -198,16 +191,7 @@ defmodule Linx.Netlink.Port.Server do
 
     backoff = Backoff.failed(state.backoff, now(), code)
 
-    state = %{
-      state
-      | program: nil,
-        start_deadline: nil,
-        ending: nil,
-        strange: 0,
-        probe: nil,
-        poll_until: nil,
-        backoff: backoff
-    }
+    state = %{state | program: nil, health: nil, poll_until: nil, backoff: backoff}
 
     cond do
       was_up? -> state |> resend(code) |> restart()
@@ -343,7 +327,8 @@ defmodule Linx.Netlink.Port.Server do
       {landed, requests} ->
         state = %{state | requests: requests}
         Delivery.deliver(landed, reply, fds, sender(state))
-        state |> probed(landed) |> healthy()
+        answered = for {id, _request} <- landed, do: id
+        healthy(%{state | health: Health.answered(state.health, answered)})
     end
   end
 
@@ -351,7 +336,7 @@ defmodule Linx.Netlink.Port.Server do
     Closer.inherit(state.closer, Program.processes(state.program))
     program = Program.end_rendezvous(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, metadata(state, hello))
-    %{state | program: program, start_deadline: nil}
+    %{state | program: program, health: Health.up(state.health)}
   end
 
   defp event(state, {:discard, fds}) do
@@ -365,8 +350,9 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   # The exit status is on its way, and it tells more.
-  defp event(state, {:ending, code, text}) do
-    ending(state, now() + @end_timeout, code, text)
+  defp event(state, {:ending, code, words}) do
+    health = Health.condemn(state.health, now() + @end_timeout, code, words)
+    wake_at(%{state | health: health}, Health.due(health))
   end
 
   # It may not have ended: it may be something else that prints, or be stopped.
@@ -381,36 +367,17 @@ defmodule Linx.Netlink.Port.Server do
 
   defp land(requests, id, _reply), do: Requests.land(requests, id, now())
 
-  # A newer port program may say things that are not known here. One that says nothing else is none.
-  defp strange(%{strange: @most_strange} = state, _text) do
-    ending(
-      state,
-      now(),
-      @eproto,
-      "sends what can't be understood, again and again; it is replaced"
-    )
-  end
-
   defp strange(state, text) do
-    Logger.warning(Program.describe(state.program) <> " " <> text)
-    %{state | strange: state.strange + 1}
-  end
+    {outcome, health} = Health.strange(state.health, now())
 
-  # Not at once: there may be more events of its, and descriptors with them.
-  defp ending(%{ending: nil} = state, time, code, text) do
-    wake_at(%{state | ending: {time, code, text}}, time)
-  end
+    if outcome == :forgiven,
+      do: Logger.warning(Program.describe(state.program) <> " " <> text)
 
-  defp ending(state, _time, _code, _text), do: state
+    wake_at(%{state | health: health}, Health.due(health))
+  end
 
   defp sender(state) do
     %{closer: state.closer, program: state.program, info: fn -> info(state) end}
-  end
-
-  defp probed(%{probe: nil} = state, _landed), do: state
-
-  defp probed(%{probe: probe} = state, landed) do
-    if List.keymember?(landed, probe, 0), do: %{state | probe: nil}, else: state
   end
 
   # Nothing to forget on the ordinary way.
@@ -421,13 +388,7 @@ defmodule Linx.Netlink.Port.Server do
 
   defp now(unit \\ :millisecond), do: System.monotonic_time(unit)
 
-  defp wake_at(state, nil), do: state
-  defp wake_at(%{wake: {at, _timer}} = state, time) when at <= time, do: state
-
-  defp wake_at(state, time) do
-    with {_at, timer} <- state.wake, do: Process.cancel_timer(timer)
-    %{state | wake: {time, Process.send_after(self(), :wake, time, abs: true)}}
-  end
+  defp wake_at(state, time), do: %{state | alarm: Alarm.set(state.alarm, time)}
 
   defp wake(state) do
     now = now()
@@ -435,29 +396,19 @@ defmodule Linx.Netlink.Port.Server do
     # What is on the pair already is not late.
     state
     |> receive_replies()
-    |> give_up_start(now)
-    |> give_up_end(now)
+    |> give_up(now)
     |> expire(now)
     |> retry_start(now)
     |> flush()
     |> wake_next()
   end
 
-  defp give_up_start(%{start_deadline: deadline} = state, now)
-       when deadline != nil and deadline <= now do
-    text =
-      "#{Program.describe(state.program)} did not say hello within #{state.settings.timeout} ms"
-
-    down(state, @etimedout, text <> "; is it the right file?")
+  defp give_up(state, now) do
+    case Health.verdict(state.health, now) do
+      {code, words} -> down(state, code, "#{Program.describe(state.program)} #{words}")
+      nil -> state
+    end
   end
-
-  defp give_up_start(state, _now), do: state
-
-  defp give_up_end(%{ending: {time, code, text}} = state, now) when time <= now do
-    down(state, code, "#{Program.describe(state.program)} #{text}")
-  end
-
-  defp give_up_end(state, _now), do: state
 
   defp expire(state, now) do
     case Requests.expire(state.requests, now) do
@@ -469,23 +420,23 @@ defmodule Linx.Netlink.Port.Server do
         state = %{state | requests: requests}
 
         # The answer to a probe may be in the server's queue already. This gets in line behind it.
-        if Enum.any?(expired, &(&1.from == :probe)), do: send(self(), {:hung?, state.probe})
+        if Enum.any?(expired, &(&1.from == :probe)),
+          do: send(self(), {:hung?, state.health.probe})
+
         probe(state, now)
     end
   end
 
   # Somebody had to wait too long. Is it the request, or the port program?
-  defp probe(%{probe: nil} = state, now) do
-    if up?(state) do
+  defp probe(state, now) do
+    if Health.probe?(state.health) do
       deadline = now + min(state.settings.timeout, @probe_timeout)
       {id, state} = take(state, :probe, :info, deadline, Wire.info())
-      %{state | probe: id}
+      %{state | health: Health.probe(state.health, id)}
     else
       state
     end
   end
-
-  defp probe(state, _now), do: state
 
   defp hung(state) do
     text =
@@ -498,13 +449,8 @@ defmodule Linx.Netlink.Port.Server do
   defp retry_start(state, _now), do: state
 
   defp wake_next(state) do
-    [state.start_deadline, ending_time(state.ending), Requests.next_deadline(state.requests)]
-    |> Enum.reject(&is_nil/1)
-    |> Enum.reduce(state, &wake_at(&2, &1))
+    state |> wake_at(Health.due(state.health)) |> wake_at(Requests.next_deadline(state.requests))
   end
-
-  defp ending_time(nil), do: nil
-  defp ending_time({time, _code, _text}), do: time
 
   ## For people to look at
 

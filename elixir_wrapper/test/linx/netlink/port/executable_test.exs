@@ -329,8 +329,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
       caller = spawn_caller(fn -> Port.open("/proc/self/ns/net", :route, server: server) end)
       await_in_flight(server, 1)
       assert listening?()
-      %{program: program, start_deadline: deadline} = :sys.get_state(server)
-      assert deadline != nil
+      %{program: program, health: %{up?: false}} = :sys.get_state(server)
 
       server |> Process.whereis() |> Process.exit(:kill)
       assert [{:error, %Error{stage: :port, errno: :epipe}}] = results([caller])

@@ -144,7 +144,7 @@ defmodule Linx.Netlink.Port.HangingTest do
           assert time in 99..1_500
           # The port program has been asked whether it is still there, which comes before this.
           assert %{program: %{os_pid: ^os_pid}} = info(server)
-          assert :sys.get_state(server).probe == nil
+          assert :sys.get_state(server).health.probe == nil
         end
       end)
 
