@@ -26,7 +26,7 @@ defmodule Linx.Netlink.Port.Alarm do
   def set(%__MODULE__{at: at} = alarm, time) when at != nil and at <= time, do: alarm
 
   def set(%__MODULE__{timer: timer}, time) do
-    if timer, do: Process.cancel_timer(timer)
+    _ = if timer, do: Process.cancel_timer(timer)
     %__MODULE__{at: time, timer: Process.send_after(self(), :wake, time, abs: true)}
   end
 
