@@ -30,7 +30,10 @@ defmodule Linx.Netlink.Port.Alarm do
     %__MODULE__{at: time, timer: Process.send_after(self(), :wake, time, abs: true)}
   end
 
-  @doc "It has fired."
+  @doc "It has fired, or another has that was set before it, and whose message was on its way already."
   @spec fired(t()) :: t()
-  def fired(%__MODULE__{}), do: %__MODULE__{}
+  def fired(%__MODULE__{timer: timer}) do
+    _ = if timer, do: Process.cancel_timer(timer)
+    %__MODULE__{}
+  end
 end

@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.Flights do
   several. A thread serves it, so a flight of many costs one thread instead of one each. Until then,
   requests wait in queues, and all of a queue leave together:
 
-    * `:quick`, for sockets that were opened quickly the last time, wherever they lead. Two flights at
+    * `:quick`, for sockets that were opened, or failed, quickly the last time, wherever they lead. Two flights at
       most are under way, and the second only leaves with four requests or more: while the port program
       serves some of the callers, the others are being answered.
     * `{:same, command}`, for a socket of which that is not known. One flight is under way. Those who
@@ -53,6 +53,9 @@ defmodule Linx.Netlink.Port.Flights do
 
   @typedoc "A request: its id, and what it asks for."
   @type passenger() :: {Wire.id(), Wire.command()}
+
+  @typedoc "How a flight landed: it was served, well or not, or the port program did not take it."
+  @type landing() :: :served | :refused
 
   @typedoc "The name of a queue."
   @type queue() :: :quick | {:same, Wire.command()} | {:alone, Wire.id()}
@@ -153,13 +156,14 @@ defmodule Linx.Netlink.Port.Flights do
   end
 
   @doc "A flight has been answered: who was in it. There is none twice."
-  @spec land(t(), Wire.id(), integer()) :: {[Wire.id()], t()}
-  def land(%__MODULE__{} = flights, id, now) do
+  @spec land(t(), Wire.id(), integer(), landing()) :: {[Wire.id()], t()}
+  def land(%__MODULE__{} = flights, id, now, landing \\ :served) do
     case flights.flights do
       %{^id => %{queue: name, party: party, since: since}} ->
         flights = %{flights | flights: Map.delete(flights.flights, id)}
         flights = update(flights, name, &without(&1, id))
-        flights = if now - since < @patience, do: remember(flights, party), else: flights
+        quick? = landing == :served and now - since < @patience
+        flights = if quick?, do: remember(flights, party), else: flights
         {Enum.map(party, fn {id, _command} -> id end), flights}
 
       _no_such_flight ->
@@ -185,6 +189,13 @@ defmodule Linx.Netlink.Port.Flights do
   """
   @spec give_up(t(), Wire.id()) :: t()
   def give_up(%__MODULE__{} = flights, id) do
+    # Those who were in it with others are not to wait either.
+    quick? = id in Map.get(flights.queues, :quick, @empty).under_way
+    flights = if quick?, do: ask_each(flights, id), else: flights
+    set_aside(flights, id)
+  end
+
+  defp set_aside(flights, id) do
     case flights.flights do
       %{^id => %{queue: name}} ->
         update(flights, name, fn queue ->
@@ -213,6 +224,25 @@ defmodule Linx.Netlink.Port.Flights do
   def give_up_all(%__MODULE__{queues: queues} = flights, command) do
     under_way = Map.get(queues, {:same, command}, @empty).under_way
     Enum.reduce(under_way, flights, &give_up(&2, &1))
+  end
+
+  @doc """
+  Takes requests out of the queue of those who wait for the same: the ones whose ids are in a map.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Flights
+      iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "red"})
+      iex> {_queue, party, _flights} =
+      ...>   flights |> Flights.forget({:open, "red"}, %{1 => true}) |> Flights.board()
+      iex> party
+      [{2, {:open, "red"}}]
+  """
+  @spec forget(t(), Wire.command(), %{optional(Wire.id()) => term()}) :: t()
+  def forget(%__MODULE__{} = flights, command, ids) do
+    queue = Map.get(flights.queues, {:same, command}, @empty)
+    waiting = :queue.filter(fn {id, _command} -> not is_map_key(ids, id) end, queue.waiting)
+    put(flights, {:same, command}, %{queue | waiting: waiting, count: :queue.len(waiting)})
   end
 
   @doc """
@@ -271,7 +301,7 @@ defmodule Linx.Netlink.Port.Flights do
     %{party: party} = flights.flights[id]
     commands = Map.new(party, fn {_id, command} -> {command, true} end)
     flights = %{flights | quick: Map.drop(flights.quick, Map.keys(commands))}
-    {slow, flights} = flights |> give_up(id) |> take_out(commands)
+    {slow, flights} = flights |> set_aside(id) |> take_out(commands)
 
     case Map.keys(commands) do
       # Nothing else can have held it up.
@@ -311,9 +341,11 @@ defmodule Linx.Netlink.Port.Flights do
     |> Enum.uniq()
     |> Enum.reduce(flights, fn command, flights ->
       quick = if map_size(flights.quick) < @most_quick, do: flights.quick, else: %{}
-      {queue, queues} = Map.pop(flights.queues, {:same, command}, @empty)
-      flights = %{flights | quick: Map.put(quick, command, true), queues: queues}
-      add_all(flights, :queue.to_list(queue.waiting))
+      queue = Map.get(flights.queues, {:same, command}, @empty)
+
+      %{flights | quick: Map.put(quick, command, true)}
+      |> put({:same, command}, %{queue | waiting: :queue.new(), count: 0})
+      |> add_all(:queue.to_list(queue.waiting))
     end)
   end
 

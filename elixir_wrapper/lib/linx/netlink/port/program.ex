@@ -3,7 +3,7 @@ defmodule Linx.Netlink.Port.Program do
   One running port program: its port, its rendezvous, its pair.
 
   Nothing here waits. `start/2` returns at once, and what happens then comes to the calling process
-  as messages; `handle/2` turns each into events:
+  as messages. `handle/2` turns each into events; those of the pair come from `listen/1` and `poll/1`:
 
     * `{:up, hello}`: it has said hello, and takes requests; to be followed by `end_rendezvous/1`;
     * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
@@ -57,7 +57,7 @@ defmodule Linx.Netlink.Port.Program do
     :pair,
     :hello,
     :peer,
-    # Whether a message will tell when there is something on the pair.
+    # Whether a message will tell when there is something on the pair, or it has ended.
     listening?: false,
     buffer: ""
   ]
@@ -178,7 +178,7 @@ defmodule Linx.Netlink.Port.Program do
   def poll(%__MODULE__{pair: pair}) do
     case Pair.poll_message(pair) do
       {:ok, bytes, fds, _truncated?} -> message(Wire.decode(bytes), fds)
-      # Of its end, a message tells.
+      # Its end is for `listen/1` to find.
       _nothing -> nil
     end
   end

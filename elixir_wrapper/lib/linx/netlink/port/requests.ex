@@ -34,7 +34,7 @@ defmodule Linx.Netlink.Port.Requests do
 
   @typedoc """
   A request: who waits, for what, how long (in monotonic milliseconds), what was asked, how many port
-  programs it was sent to, and the flight of this one that it is in.
+  programs it was sent to, and the flight of this one that it left in last.
   """
   @type request() :: %{
           from: waiting(),
@@ -133,9 +133,10 @@ defmodule Linx.Netlink.Port.Requests do
   for those whose time was up, or who were answered by another. If there is no such flight, there are
   none.
   """
-  @spec land(t(), Wire.id(), integer()) :: {[{Wire.id(), request() | nil}], t()}
-  def land(%__MODULE__{table: table} = requests, flight, now) do
-    {ids, flights} = Flights.land(requests.flights, flight, now)
+  @spec land(t(), Wire.id(), integer(), Flights.landing()) ::
+          {[{Wire.id(), request() | nil}], t()}
+  def land(%__MODULE__{table: table} = requests, flight, now, landing \\ :served) do
+    {ids, flights} = Flights.land(requests.flights, flight, now, landing)
     landed = Enum.map(ids, &{&1, table[&1]})
     {landed, %{requests | table: Map.drop(table, ids), flights: flights}}
   end
@@ -165,11 +166,10 @@ defmodule Linx.Netlink.Port.Requests do
   """
   @spec turn_away(t(), Wire.id(), integer()) :: {[{Wire.id(), request() | nil}], t()}
   def turn_away(%__MODULE__{table: table} = requests, flight, now) do
-    {landed, requests} = land(requests, flight, now)
+    {landed, requests} = land(requests, flight, now, :refused)
     waiting = for {id, _} <- landed, Flights.aboard?(requests.flights, id), do: id
-    kept = for {id, it} <- Map.take(table, waiting), into: %{}, do: {id, %{it | flight: nil}}
     landed = for {id, it} <- landed, do: {id, if(id not in waiting, do: it)}
-    {landed, %{requests | table: Map.merge(requests.table, kept)}}
+    {landed, %{requests | table: Map.merge(requests.table, Map.take(table, waiting))}}
   end
 
   @doc """
@@ -187,10 +187,12 @@ defmodule Linx.Netlink.Port.Requests do
   @spec expire(t(), integer()) :: {[request()], t()}
   def expire(%__MODULE__{} = requests, now) do
     {expired, rest} = Enum.split_with(requests.table, fn {_id, it} -> it.deadline <= now end)
-    expired = Enum.map(expired, &elem(&1, 1))
     flights = Flights.lose_patience(requests.flights, now)
-    flights = Enum.reduce(expired, flights, &give_up(&2, &1))
-    {expired, %{requests | table: Map.new(rest), flights: flights}}
+    flights = Enum.reduce(expired, flights, fn {_id, it}, flights -> give_up(flights, it) end)
+    commands = for {_id, it} <- expired, uniq: true, do: it.command
+    ids = Map.new(expired)
+    flights = Enum.reduce(commands, flights, &Flights.forget(&2, &1, ids))
+    {Map.values(ids), %{requests | table: Map.new(rest), flights: flights}}
   end
 
   # It was in a flight, or waited for one.

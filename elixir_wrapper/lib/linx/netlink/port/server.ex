@@ -249,7 +249,7 @@ defmodule Linx.Netlink.Port.Server do
       else: state
   end
 
-  # Every callback ends here. Who looks for a reply need not be told of it, nor does anybody who expects
+  # Every callback ends here that leaves a port program up. Who looks for a reply need not be told of it, nor does anybody who expects
   # none. With many on their way, one message tells of several.
   defp wait(state) do
     cond do
@@ -294,7 +294,7 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   defp send_ready(state) do
-    if up?(state) and Requests.queued?(state.requests) do
+    if sendable?(state) do
       send = fn id, commands -> Program.send_frame(state.program, Wire.frame(id, commands)) end
       requests = Requests.flush(state.requests, now(), send)
       retry_soon(%{state | requests: requests})
@@ -303,8 +303,13 @@ defmodule Linx.Netlink.Port.Server do
     end
   end
 
+  # One that is to end is sent nothing more: the next one gets it.
+  defp sendable?(state) do
+    up?(state) and Health.due(state.health) == nil and Requests.queued?(state.requests)
+  end
+
   defp retry_soon(state) do
-    if up?(state) and Requests.queued?(state.requests) do
+    if sendable?(state) do
       wake_at(state, now() + @busy_delay)
     else
       state
@@ -358,12 +363,16 @@ defmodule Linx.Netlink.Port.Server do
   # It may not have ended: it may be something else that prints, or be stopped.
   defp event(state, {:down, code, text}), do: down(state, code, text)
 
-  # That it has no place for one does not concern those whom it serves already.
+  # That it has no place for one does not concern those whom it serves already. What it doesn't take says
+  # nothing of the namespace file.
   defp land(requests, id, {:error, {:thread, _errno}}),
     do: Requests.turn_away(requests, id, now())
 
   defp land(requests, id, {:error, [{:thread, _errno} | _]}),
     do: Requests.turn_away(requests, id, now())
+
+  defp land(requests, id, {:error, {:badarg, _text}}),
+    do: Requests.land(requests, id, now(), :refused)
 
   defp land(requests, id, _reply), do: Requests.land(requests, id, now())
 

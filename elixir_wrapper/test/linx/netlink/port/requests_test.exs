@@ -136,6 +136,49 @@ defmodule Linx.Netlink.Port.RequestsTest do
     assert deadlines(landed) == [30]
   end
 
+  test "nothing is kept of those who waited for what never came" do
+    {_flights, requests} =
+      Enum.map_reduce(1..6, lined_up([]), fn deadline, requests ->
+        {sent, requests} = requests |> add(deadline, same()) |> flushed()
+        {[_expired], requests} = Requests.expire(requests, deadline)
+        {sent, requests}
+      end)
+
+    # Four hang, and there is no fifth.
+    {[], requests} = requests |> add(100, same()) |> flushed()
+    assert Requests.count(requests) == 1
+    {[_expired], requests} = Requests.expire(requests, 100)
+
+    assert [{{:same, _command}, %{count: 0, given_up: [_, _, _, _]}}] =
+             Map.to_list(requests.flights.queues)
+  end
+
+  test "one whose time is up early takes nobody with it who was in the same flight" do
+    {[first], requests} = [10] |> lined_up(same()) |> flushed()
+    {_landed, requests} = land(requests, first)
+    other = [command: {:open, "another entry"}]
+    {[second], requests} = requests |> add(20, other) |> flushed()
+    {_landed, requests} = land(requests, second)
+
+    {[_together], requests} = requests |> add(5, same()) |> add(1_000, other) |> flushed()
+    {[%{deadline: 5}], requests} = Requests.expire(requests, 5)
+    {[again], requests} = flushed(requests)
+    {landed, requests} = land(requests, again)
+    assert deadlines(landed) == [1_000]
+    assert Requests.count(requests) == 0
+  end
+
+  test "what was refused is not known to be quick" do
+    for refuse <- [&Requests.turn_away/3, &Requests.land(&1, &2, &3, :refused)] do
+      {[first], requests} = [10] |> lined_up(same()) |> flushed()
+      {_landed, requests} = refuse.(requests, first, @now)
+      {[second], requests} = requests |> add(20, command: {:open, "another entry"}) |> flushed()
+      {_landed, requests} = land(requests, second)
+      both = requests |> add(30, same()) |> add(40, command: {:open, "another entry"})
+      assert {[_alone, _alone_too], _requests} = flushed(both)
+    end
+  end
+
   test "one that is turned away where it is asked for again waits for the first asking" do
     {[first], requests} = [10] |> lined_up(same()) |> flushed()
     {_landed, requests} = land(requests, first)
