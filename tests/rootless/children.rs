@@ -1,5 +1,5 @@
 use crate::container::{Container, cookie};
-use crate::{TIMEOUT, ask, atom, failed, integer, open, outcome, pid, start, tuple};
+use crate::{TIMEOUT, USER, ask, atom, failed, integer, open, outcome, pid, start, tuple};
 use eetf::{ByteList, Map, Term, Tuple};
 use linx_netlink_port::client::{Client, ClientError};
 use nix::libc::EOWNERDEAD;
@@ -122,12 +122,22 @@ fn hunt(program: u32, done: &AtomicBool) -> u32 {
 #[test]
 fn a_child_that_hangs_is_ended_and_its_request_answered() {
     let container = Container::new();
-    let (mut client, _child) = stop_some_child(&container);
+    let (mut client, child) = stop_some_child(&container);
+    has_no_more_than_its_parent(child);
     let answer = outcome(client.receive(TIMEOUT).expect("an answer"));
     let failure = answer.expect_err("it could not go on");
     assert_eq!(failure, failed(integer_at_front(&failure), "fork", EOWNERDEAD));
     assert_eq!(children(client.os_pid()), []);
     ask(&mut client, &open(pid(&container), 1)).expect("the program goes on");
+}
+
+/// But in the user namespace that it has entered, where every process of the owner's may do anything.
+fn has_no_more_than_its_parent(child: i32) {
+    let status = fs::read_to_string(format!("/proc/{child}/status")).expect("a stopped child");
+    let uids = format!("Uid:\t{USER}\t{USER}\t{USER}\t{USER}");
+    for line in [&*uids, "NoNewPrivs:\t1", "Seccomp:\t2", "Seccomp_filters:\t2"] {
+        assert!(status.lines().any(|it| it == line), "{line} is not in {status}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use crate::USER;
 use nix::libc;
-use nix::sched::{CloneFlags, setns};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::{getsockopt_impl, sockopt_impl};
 use rustix::net::{AddressFamily, SocketType, socket};
 use std::fs::File;
@@ -94,6 +95,28 @@ impl Drop for Container {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Does something where a file that everybody may open is the namespace at `path`, as `ip netns`
+/// makes them. The mount is seen by the thread that does it, and by whom it starts.
+pub fn with_file_of(path: &str, action: impl FnOnce(&str) + Send) {
+    let file = std::env::temp_dir().join(format!("lnp-rootless-{}", std::process::id()));
+    let name = file.to_str().expect("a name in UTF-8");
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).expect("these tests need root");
+            let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("own mounts");
+            let directory = file.parent().expect("a directory");
+            mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), None::<&str>)
+                .expect("a directory of its own");
+            File::create(&file).expect("a file");
+            mount(Some(path), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                .expect("a namespace file");
+            action(name);
+        });
+        thread.join().expect("no panic");
+    });
 }
 
 /// `SO_NETNS_COOKIE` of a socket.

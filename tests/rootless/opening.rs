@@ -1,5 +1,5 @@
-use crate::container::{Container, cookie};
-use crate::{STRANGER, ask, atom, failed, integer, open, path, pid, start, tuple};
+use crate::container::{Container, cookie, with_file_of};
+use crate::{STRANGER, USER, ask, atom, failed, integer, open, path, pid, start, tuple};
 use eetf::List;
 use nix::libc;
 use std::os::fd::AsRawFd;
@@ -37,6 +37,20 @@ fn another_users_namespace_is_refused_as_ever() {
     let refusal = ask(&mut start(&[]), &open(pid(&container), 1)).map(drop);
     // The process of another user may not even be looked at.
     assert_eq!(refusal, Err(failed(1, "open", libc::EACCES)));
+}
+
+#[test]
+fn a_namespace_file_is_of_use_to_its_owner_alone_also_when_its_processes_are_gone() {
+    for (user, expected) in [(USER, Ok(())), (STRANGER, Err(failed(1, "setns", libc::EPERM)))] {
+        let mut container = Container::of(user);
+        let cookie_inside = container.cookie();
+        with_file_of(&container.path(), |file| {
+            container.end();
+            let outcome = ask(&mut start(&[]), &open(path(file), 1));
+            let outcome = outcome.map(|socket| assert_eq!(cookie(&socket), cookie_inside));
+            assert_eq!(outcome, expected);
+        });
+    }
 }
 
 #[test]
