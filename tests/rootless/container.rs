@@ -7,6 +7,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A process in a user namespace and a network namespace of its own. It ends when this is dropped.
@@ -100,23 +101,37 @@ impl Drop for Container {
 /// Does something where a file that everybody may open is the namespace at `path`, as `ip netns`
 /// makes them. The mount is seen by the thread that does it, and by whom it starts.
 pub fn with_file_of(path: &str, action: impl FnOnce(&str) + Send) {
-    let file = std::env::temp_dir().join(format!("lnp-rootless-{}", std::process::id()));
-    let name = file.to_str().expect("a name in UTF-8");
+    let file = Scratch::new();
+    let name = file.0.to_str().expect("a name in UTF-8");
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             unshare(CloneFlags::CLONE_NEWNS).expect("these tests need root");
             let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
             mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("own mounts");
-            let directory = file.parent().expect("a directory");
-            mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-                .expect("a directory of its own");
-            File::create(&file).expect("a file");
-            mount(Some(path), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            mount(Some(path), name, None::<&str>, MsFlags::MS_BIND, None::<&str>)
                 .expect("a namespace file");
             action(name);
         });
         thread.join().expect("no panic");
     });
+}
+
+/// An empty file that goes with this.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        let name = format!("lnp-rootless-{}", std::process::id());
+        let file = Scratch(std::env::temp_dir().join(name));
+        File::create(&file.0).expect("a file");
+        file
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// `SO_NETNS_COOKIE` of a socket.

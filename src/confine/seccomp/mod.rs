@@ -17,8 +17,8 @@ pub use rule::{Check, Needed, Rule};
 use nix::libc;
 use number::CLONE3;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -70,8 +70,7 @@ impl std::error::Error for FilterError {
 ///
 /// `userns` says whether it may start a child that enters another user namespace.
 ///
-/// Fails on an architecture for which seccompiler makes no filters (the rules are for x86_64 and
-/// aarch64), and where the kernel does not take them: `EINVAL` or `ENOSYS` if it was built without
+/// Fails on an architecture other than x86_64 and aarch64, whose numbers the rules have, and where the kernel does not take them: `EINVAL` or `ENOSYS` if it was built without
 /// `CONFIG_SECCOMP_FILTER`, or what a sandbox around the program answers.
 ///
 /// ```standalone_crate
@@ -90,13 +89,12 @@ impl std::error::Error for FilterError {
 /// ```
 pub fn install(userns: bool) -> Result<(), FilterError> {
     let architecture = TargetArch::try_from(ARCH)?;
-    apply_filter(&no_clone3(architecture)?)?;
-    apply_filter(&only(rules(userns), architecture)?)?;
-    Ok(())
+    let filters = [no_clone3(architecture)?, only(rules(userns), architecture)?];
+    filters.iter().try_for_each(|filter| apply_filter(filter)).map_err(FilterError)
 }
 
 /// The filter that answers `clone3` with `ENOSYS`.
-fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
+fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let rules: BTreeMap<_, _> =
         CLONE3.number(architecture).map(|number| (number, Vec::new())).into_iter().collect();
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
@@ -107,7 +105,7 @@ fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, seccompiler::Backen
 fn only(
     allowed: impl Iterator<Item = &'static Rule>,
     architecture: TargetArch,
-) -> Result<BpfProgram, seccompiler::BackendError> {
+) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for rule in allowed {
         if let Some(number) = rule.call.number(architecture) {
@@ -118,11 +116,14 @@ fn only(
             }
         }
     }
+    if rules.is_empty() {
+        return Err(BackendError::InvalidTargetArch(format!("{architecture:?}")));
+    }
     let (allow, kill) = (SeccompAction::Allow, SeccompAction::KillProcess);
     SeccompFilter::new(rules, kill, allow, architecture)?.try_into()
 }
 
-fn condition(check: &Check) -> Result<SeccompCondition, seccompiler::BackendError> {
+fn condition(check: &Check) -> Result<SeccompCondition, BackendError> {
     let operator = SeccompCmpOp::MaskedEq(check.mask.into());
     SeccompCondition::new(check.argument, SeccompCmpArgLen::Dword, operator, check.value.into())
 }
@@ -139,6 +140,11 @@ mod tests {
             let long = only(rules(true), architecture).expect("a filter");
             assert!(short.len() < long.len() && long.len() < 1000, "{}", long.len());
         }
+    }
+
+    #[test]
+    fn an_architecture_whose_numbers_no_rule_has_gets_none() {
+        assert!(only(rules(true), TargetArch::riscv64).is_err());
     }
 
     #[test]
