@@ -1,23 +1,17 @@
-//! The parts of a request, each by itself, and a whole one through the built program, without a
-//! BEAM. `cargo bench --features client`; the last one needs root.
+//! The parts of a request, each by itself: `cargo bench`. With `--all-features`, and as root, a whole
+//! one too, through the built program, without a BEAM.
 
 #![forbid(unsafe_code)]
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use eetf::{Atom, Binary, FixInteger, List, Map, Term, Tuple};
-use linx_netlink_port::client::Start;
 use linx_netlink_port::wire::{Failure, Reply, Stage, read_request};
 use nix::errno::Errno;
 use std::collections::HashMap;
-use std::time::Duration;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_linx-netlink-port");
 
 /// The namespace that the program is in already: entering it costs as much as any other.
 const NETNS: &str = "/proc/self/ns/net";
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
     divan::main();
@@ -76,8 +70,15 @@ mod reply {
     }
 }
 
+#[cfg(feature = "client")]
 mod program {
     use super::*;
+    use linx_netlink_port::client::Start;
+    use std::time::Duration;
+
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_linx-netlink-port");
+
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     #[divan::bench]
     fn info(bencher: Bencher) {
