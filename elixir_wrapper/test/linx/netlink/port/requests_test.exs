@@ -41,6 +41,16 @@ defmodule Linx.Netlink.Port.RequestsTest do
   defp land(requests, flight), do: Requests.land(requests, flight, @now)
 
   defp same, do: [command: {:open, "the same entry"}]
+  defp other, do: [command: {:open, "another entry"}]
+
+  # Both of them are known to be opened quickly.
+  defp both_quick do
+    {[first], requests} = [10] |> lined_up(same()) |> flushed()
+    {_landed, requests} = land(requests, first)
+    {[second], requests} = requests |> add(20, other()) |> flushed()
+    {_landed, requests} = land(requests, second)
+    requests
+  end
 
   # Whose they were, by their deadlines.
   defp deadlines(landed), do: for({_id, request} <- landed, do: request && request.deadline)
@@ -154,13 +164,9 @@ defmodule Linx.Netlink.Port.RequestsTest do
   end
 
   test "one whose time is up early takes nobody with it who was in the same flight" do
-    {[first], requests} = [10] |> lined_up(same()) |> flushed()
-    {_landed, requests} = land(requests, first)
-    other = [command: {:open, "another entry"}]
-    {[second], requests} = requests |> add(20, other) |> flushed()
-    {_landed, requests} = land(requests, second)
+    requests = both_quick()
 
-    {[_together], requests} = requests |> add(5, same()) |> add(1_000, other) |> flushed()
+    {[_together], requests} = requests |> add(5, same()) |> add(1_000, other()) |> flushed()
     {[%{deadline: 5}], requests} = Requests.expire(requests, 5)
     {[again], requests} = flushed(requests)
     {landed, requests} = land(requests, again)
@@ -172,21 +178,17 @@ defmodule Linx.Netlink.Port.RequestsTest do
     for refuse <- [&Requests.turn_away/3, &Requests.land(&1, &2, &3, :refused)] do
       {[first], requests} = [10] |> lined_up(same()) |> flushed()
       {_landed, requests} = refuse.(requests, first, @now)
-      {[second], requests} = requests |> add(20, command: {:open, "another entry"}) |> flushed()
+      {[second], requests} = requests |> add(20, other()) |> flushed()
       {_landed, requests} = land(requests, second)
-      both = requests |> add(30, same()) |> add(40, command: {:open, "another entry"})
+      both = requests |> add(30, same()) |> add(40, other())
       assert {[_alone, _alone_too], _requests} = flushed(both)
     end
   end
 
   test "one that is turned away where it is asked for again waits for the first asking" do
-    {[first], requests} = [10] |> lined_up(same()) |> flushed()
-    {_landed, requests} = land(requests, first)
-    other = [command: {:open, "another entry"}]
-    {[second], requests} = requests |> add(20, other) |> flushed()
-    {_landed, requests} = land(requests, second)
+    requests = both_quick()
 
-    {[together], requests} = requests |> add(1_000, same()) |> add(1_000, other) |> flushed()
+    {[together], requests} = requests |> add(1_000, same()) |> add(1_000, other()) |> flushed()
     {[], requests} = Requests.expire(requests, Requests.patience(requests))
     {[alone, _other_alone], requests} = flushed(requests)
     {landed, requests} = Requests.turn_away(requests, alone, @now)
@@ -213,12 +215,11 @@ defmodule Linx.Netlink.Port.RequestsTest do
   test "one that is asked for again, of the same port program, has been sent to one" do
     {[first], requests} = [10, 20] |> lined_up(same()) |> flushed()
     {_landed, requests} = land(requests, first)
-    other = [command: {:open, "another entry"}]
-    {[second], requests} = requests |> add(30, other) |> flushed()
+    {[second], requests} = requests |> add(30, other()) |> flushed()
     {_landed, requests} = land(requests, second)
 
     # Both are known to be quick, and aren't.
-    {[_together], requests} = requests |> add(40, same()) |> add(50, other) |> flushed()
+    {[_together], requests} = requests |> add(40, same()) |> add(50, other()) |> flushed()
     assert Requests.patience(requests) <= 40
     assert {[%{deadline: 40}], requests} = Requests.expire(requests, 40)
     assert {[_alone], requests} = flushed(requests)
