@@ -8,13 +8,13 @@
 //! | [`serve`] | reads frames, gives each request a thread, writes replies, ends |
 //! | [`wire`] | bytes to requests, replies to bytes |
 //! | [`netns`] | finds, checks and enters a network namespace |
-//! | [`netlink`] | opens a netlink socket and sets it up |
+//! | [`socket`] | opens a netlink socket and sets it up |
 //! | [`rootless`] | where the program may not enter: the same through a child process |
 //! | `client` | with the feature of that name: the wire as a client sees it, for tests and the REPL |
 //! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
-//! `serve` uses `wire`, `netns`, `netlink`, `rootless` and `handover`, and reports what `confine` did;
-//! `rootless` uses `netns` and `netlink`; `confine` knows the constants of `netns` that it allows.
+//! `serve` uses `wire`, `netns`, `socket`, `rootless` and `handover`, and reports what `confine` did;
+//! `rootless` uses `netns` and `socket`; `confine` knows the constants of `netns` that it allows.
 //! Beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
@@ -26,10 +26,10 @@ pub mod cli;
 pub mod client;
 pub mod confine;
 pub mod handover;
-pub mod netlink;
 pub mod netns;
 #[cfg(feature = "repl")]
 pub mod repl;
 pub mod rootless;
 pub mod serve;
+pub mod socket;
 pub mod wire;

@@ -5,9 +5,9 @@
 use linx_netlink_port::cli::{self, Invocation, Settings};
 use linx_netlink_port::confine::{self, Ptrace};
 use linx_netlink_port::handover::{Pair, Rendezvous, RendezvousError};
-use linx_netlink_port::netlink::Protocols;
 use linx_netlink_port::netns::Finder;
 use linx_netlink_port::serve::{self, Policy, Server};
+use linx_netlink_port::socket::Protocols;
 use linx_netlink_port::wire::Reply;
 use std::convert::Infallible;
 use std::error::Error;

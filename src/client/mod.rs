@@ -11,7 +11,7 @@
 //! use linx_netlink_port::client::{Channel, Start};
 //! use linx_netlink_port::confine::{self, Ptrace, Report};
 //! use linx_netlink_port::handover::{Pair, Rendezvous};
-//! use linx_netlink_port::netlink::Protocols;
+//! use linx_netlink_port::socket::Protocols;
 //! use linx_netlink_port::netns::Finder;
 //! use linx_netlink_port::serve::{self, Policy, Server};
 //! use linx_netlink_port::wire::Reply;
@@ -92,7 +92,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// use linx_netlink_port::client::{Channel, ClientError, Start};
 /// # use linx_netlink_port::confine::{self, Ptrace, Report};
 /// # use linx_netlink_port::handover::{Pair, Rendezvous};
-/// # use linx_netlink_port::netlink::Protocols;
+/// # use linx_netlink_port::socket::Protocols;
 /// # use linx_netlink_port::netns::Finder;
 /// # use linx_netlink_port::serve::{self, Policy, Server};
 /// # use linx_netlink_port::wire::Reply;

@@ -7,8 +7,8 @@
 
 #![allow(unsafe_code)]
 
-use crate::netlink;
 use crate::netns::NetnsFile;
+use crate::socket;
 use crate::wire::{Entry, Failure, Stage};
 use nix::errno::Errno;
 use nix::libc;
@@ -74,7 +74,7 @@ fn open_and_send(
         }
     })?;
     file.enter()?;
-    let socket = netlink::open(entry.protocol, &entry.options)?;
+    let socket = socket::open(entry.protocol, &entry.options)?;
     send(sender, &socket).map_err(Stage::Fork.fails())
 }
 

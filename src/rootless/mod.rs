@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 /// Fails at the stage `userns` if the owner cannot be told, or not be entered; at `fork` if there
 /// can be no child (`EAGAIN`), it was killed or took more than five seconds (`EOWNERDEAD`), or there
 /// can be no more descriptors (`EMFILE`); at `setns` with `EPERM` if the owner is another user's.
-/// Else fails as [`NetnsFile::enter`] and [`netlink::open`](crate::netlink::open) do, in the child.
+/// Else fails as [`NetnsFile::enter`] and [`socket::open`](crate::socket::open) do, in the child.
 ///
 /// ```
 /// use linx_netlink_port::netns::Finder;

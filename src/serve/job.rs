@@ -5,7 +5,7 @@ use crate::netns::NetnsFile;
 use crate::wire::{
     Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
 };
-use crate::{netlink, rootless};
+use crate::{rootless, socket};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -124,7 +124,7 @@ fn open<'a>(
         }
         *entered = Some(&entry.netns);
     }
-    netlink::open(entry.protocol, &entry.options)
+    socket::open(entry.protocol, &entry.options)
 }
 
 /// Goes on where the thread was refused, if that is for want of a privilege that a child can have.

@@ -18,8 +18,8 @@ pub use crew::run;
 
 use crate::confine::{BoundingSet, Report};
 use crate::handover::Pair;
-use crate::netlink::Protocols;
 use crate::netns::Finder;
+use crate::socket::Protocols;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use bell::Bell;
@@ -49,7 +49,7 @@ pub struct Policy {
 /// ```standalone_crate
 /// use linx_netlink_port::confine::{Ptrace, Report, give_up_privileges};
 /// use linx_netlink_port::handover::Pair;
-/// use linx_netlink_port::netlink::Protocols;
+/// use linx_netlink_port::socket::Protocols;
 /// use linx_netlink_port::netns::Finder;
 /// use linx_netlink_port::serve::{Policy, Server, run};
 /// use std::process::{Command, Stdio, id};

@@ -21,7 +21,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// `bind` (`EPERM` if groups take privilege).
 ///
 /// ```
-/// use linx_netlink_port::netlink::open;
+/// use linx_netlink_port::socket::open;
 /// use linx_netlink_port::wire::Options;
 ///
 /// // NETLINK_ROUTE, joining RTNLGRP_LINK.

@@ -12,7 +12,7 @@ impl Protocols {
     /// `allowed` are numbers for `socket(2)`; any will do if there are none.
     ///
     /// ```
-    /// use linx_netlink_port::netlink::Protocols;
+    /// use linx_netlink_port::socket::Protocols;
     ///
     /// assert_eq!(Protocols::new(vec![]).check(16), Ok(()));
     /// ```
@@ -23,7 +23,7 @@ impl Protocols {
     /// Refuses `protocol` with `EACCES` if policy does not allow it.
     ///
     /// ```
-    /// use linx_netlink_port::netlink::Protocols;
+    /// use linx_netlink_port::socket::Protocols;
     ///
     /// let failure = Protocols::new(vec![0, 16]).check(12).unwrap_err();
     /// assert_eq!(failure.to_string(), "socket: Permission denied");
