@@ -33,12 +33,14 @@ Options:
                        privilege, like everything else
   --no-ptrace          give up CAP_SYS_PTRACE, which only the namespaces of other users' processes
                        take
-  --no-seccomp         do not restrict system calls; for debugging
+  --no-seccomp         do not restrict system calls; for debugging, and refused where the program
+                       has more privileges than its caller
   --help               print this and exit
   --version            print the version and exit
 
 Exit status: 0 after the end of file on stdin, 1 if that came inside a frame or the system failed
-the program, 2 for wrong arguments, 3 if the rendezvous can't be reached, 101 for a fault in it.
+the program, 2 for wrong arguments, 3 if the rendezvous can't be reached, 4 if stdin, stdout or
+stderr is no pipe, file, terminal, null device or unix socket, 101 for a fault in it.
 ";
 
 /// What somebody is told who starts the program by hand.
@@ -46,6 +48,12 @@ pub const BY_HAND: &str = "\
 linx-netlink-port opens netlink sockets in other network namespaces, for a program that starts it.
 Usage: linx-netlink-port --rendezvous PATH [OPTIONS], with pipes as stdin and stdout; see --help.
 Run linx-netlink-repl to try it by hand.
+";
+
+/// What somebody is told who would take a restriction off a program that can do more than he can.
+pub const NOT_WITH_FILE_CAPABILITIES: &str = "\
+linx-netlink-port: --no-seccomp is refused, since the program has more privileges than its caller; \
+leave it out, or debug a copy without file capabilities
 ";
 
 /// What the command line asks for.

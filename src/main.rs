@@ -17,8 +17,13 @@ use std::process::ExitCode;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const NO_RENDEZVOUS: u8 = 3;
+const BAD_STREAM: u8 = 4;
 
 fn main() -> ExitCode {
+    // First, and without a word: to write one could be what its caller may not do himself.
+    if !confine::standard_streams_are_harmless() {
+        return ExitCode::from(BAD_STREAM);
+    }
     confine::end_on_panic();
     if let Err(error) = confine::start_afresh() {
         return explain(&format!("linx-netlink-port: {error}\n"), FAILED);
@@ -28,6 +33,9 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => print(cli::VERSION),
         Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
+        Ok(Invocation::Serve(settings)) if !settings.seccomp && confine::is_more_than_caller() => {
+            explain(cli::NOT_WITH_FILE_CAPABILITIES, USAGE)
+        }
         Ok(Invocation::Serve(settings)) => {
             let Err(error) = serve(settings);
             let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };

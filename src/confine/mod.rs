@@ -1,10 +1,12 @@
 //! Before the first thread is started and the first byte of the client is read, the process gives
 //! up what it does not need.
 //!
-//! The steps, in the order of `main.rs`: [`start_afresh`], what a process inherits from whoever
+//! The steps, in the order of `main.rs`: [`standard_streams_are_harmless`], before anything is
+//! written; [`start_afresh`], what a process inherits from whoever
 //! starts it; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
 //! more is done, [`restrict_system_calls`].
 
+mod caller;
 mod capabilities;
 mod descriptors;
 mod ending;
@@ -14,13 +16,16 @@ mod panics;
 mod process;
 mod report;
 pub mod seccomp;
+mod streams;
 
+pub use caller::is_more_than_caller;
 pub use capabilities::{BoundingSet, Privileges, Ptrace, give_up_privileges};
 pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
 pub use report::Report;
 pub use seccomp::install as restrict_system_calls;
+pub use streams::standard_streams_are_harmless;
 
 use std::io;
 

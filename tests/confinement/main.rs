@@ -9,5 +9,6 @@ mod probe;
 mod rules;
 #[path = "../support/scene.rs"]
 mod scene;
+mod streams;
 mod unused;
 mod user;

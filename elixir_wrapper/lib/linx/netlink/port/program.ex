@@ -383,5 +383,6 @@ defmodule Linx.Netlink.Port.Program do
 
   defp reason(2), do: "; it did not take its arguments: is it the right file?"
   defp reason(3), do: "; it could not reach the rendezvous"
+  defp reason(4), do: "; the BEAM's stderr is no pipe, file, terminal, null device or unix socket"
   defp reason(_status), do: ""
 end
