@@ -9,6 +9,9 @@ use std::str::FromStr;
 /// Requests that may be in flight, unless the command line says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
+/// The largest buffer of a socket, in bytes, unless the command line says otherwise.
+pub const DEFAULT_MAX_BUFFER: usize = 8 << 20;
+
 /// What `--version` prints.
 pub const VERSION: &str = concat!("linx-netlink-port ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -24,6 +27,8 @@ Options:
                        means the abstract namespace
   --max-in-flight N    requests that may be in flight, from 1 to 4096; those beyond fail
                        with {thread, EAGAIN} [default: 256]
+  --max-buffer BYTES   the largest rcvbuf and sndbuf; more fails with {setsockopt, EACCES}
+                       [default: 8388608]
   --netns-dir DIR      open only names directly inside DIR, none of them a symbolic link; anything
                        else fails with {open, EACCES}. May be given several times
   --protocol N         open only sockets of netlink protocol N; others fail with {socket, EACCES}.
@@ -76,6 +81,8 @@ pub struct Settings {
     pub rendezvous: OsString,
     /// Requests that may be in flight, from 1 to 4096.
     pub max_in_flight: usize,
+    /// The largest buffer that a socket may be given, in bytes, from 1 to 2^31-1.
+    pub max_buffer: usize,
     /// Absolute. Where the namespaces are that may be opened; anywhere if there are none.
     pub netns_dirs: Vec<PathBuf>,
     /// The netlink protocols that may be opened; any if there are none.
@@ -104,6 +111,7 @@ impl Settings {
         Settings {
             rendezvous,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            max_buffer: DEFAULT_MAX_BUFFER,
             netns_dirs: Vec::new(),
             protocols: Vec::new(),
             pid: true,
@@ -157,8 +165,8 @@ impl std::error::Error for UsageError {}
 /// Reads the arguments, the program's name not among them.
 ///
 /// Fails with the first that is wrong: an argument that is no option, an option without its value,
-/// a value that is no number in its range (1 to 4096 for `--max-in-flight`, 0 to 2^31-1 for
-/// `--protocol`) or no absolute path. If none is wrong, fails where `--rendezvous` is missing. What
+/// a value that is no number in its range (1 to 4096 for `--max-in-flight`, 1 to 2^31-1 for
+/// `--max-buffer`, 0 to 2^31-1 for `--protocol`) or no absolute path. If none is wrong, fails where `--rendezvous` is missing. What
 /// comes after `--help` or `--version` is not looked at.
 ///
 /// ```
@@ -184,6 +192,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
             Some("--max-in-flight") => {
                 settings.max_in_flight =
                     number("--max-in-flight", value("--max-in-flight")?, 1..=4096)?;
+            }
+            Some("--max-buffer") => {
+                settings.max_buffer =
+                    number("--max-buffer", value("--max-buffer")?, 1..=0x7fff_ffff)?;
             }
             Some("--netns-dir") => settings.netns_dirs.push(directory(value("--netns-dir")?)?),
             Some("--protocol") => {

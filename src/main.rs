@@ -7,7 +7,7 @@ use linx_netlink_port::confine::{self, Ptrace};
 use linx_netlink_port::handover::{Pair, Rendezvous, RendezvousError};
 use linx_netlink_port::netns::Finder;
 use linx_netlink_port::serve::{self, Policy, Server};
-use linx_netlink_port::socket::Protocols;
+use linx_netlink_port::socket::{Buffers, Protocols};
 use linx_netlink_port::wire::Reply;
 use std::convert::Infallible;
 use std::error::Error;
@@ -62,6 +62,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
+        buffers: Buffers::up_to(settings.max_buffer),
         userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };

@@ -11,7 +11,7 @@
 //! use linx_netlink_port::client::{Channel, Start};
 //! use linx_netlink_port::confine::{self, Ptrace, Report};
 //! use linx_netlink_port::handover::{Pair, Rendezvous};
-//! use linx_netlink_port::socket::Protocols;
+//! use linx_netlink_port::socket::{Buffers, Protocols};
 //! use linx_netlink_port::netns::Finder;
 //! use linx_netlink_port::serve::{self, Policy, Server};
 //! use linx_netlink_port::wire::Reply;
@@ -50,6 +50,7 @@
 //!     let policy = Policy {
 //!         finder: Finder::new(&[], true),
 //!         protocols: Protocols::new(vec![]),
+//!         buffers: Buffers::up_to(8 << 20),
 //!         userns: true,
 //!         max_in_flight: 256,
 //!     };
@@ -92,7 +93,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// use linx_netlink_port::client::{Channel, ClientError, Start};
 /// # use linx_netlink_port::confine::{self, Ptrace, Report};
 /// # use linx_netlink_port::handover::{Pair, Rendezvous};
-/// # use linx_netlink_port::socket::Protocols;
+/// # use linx_netlink_port::socket::{Buffers, Protocols};
 /// # use linx_netlink_port::netns::Finder;
 /// # use linx_netlink_port::serve::{self, Policy, Server};
 /// # use linx_netlink_port::wire::Reply;
@@ -141,6 +142,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// #     let policy = Policy {
 /// #         finder: Finder::new(&[], true),
 /// #         protocols: Protocols::new(vec![]),
+/// #         buffers: Buffers::up_to(8 << 20),
 /// #         userns: true,
 /// #         max_in_flight: 256,
 /// #     };

@@ -117,6 +117,7 @@ fn open<'a>(
     entered: &mut Option<&'a Netns>,
 ) -> Result<OwnedFd, Failure> {
     server.protocols.check(entry.protocol)?;
+    server.buffers.check(&entry.options)?;
     if *entered != Some(&entry.netns) {
         let file = server.finder.find(&entry.netns)?;
         if let Err(refusal) = file.enter() {

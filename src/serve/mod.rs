@@ -19,7 +19,7 @@ pub use crew::run;
 use crate::confine::{BoundingSet, Report};
 use crate::handover::Pair;
 use crate::netns::Finder;
-use crate::socket::Protocols;
+use crate::socket::{Buffers, Protocols};
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use bell::Bell;
@@ -38,6 +38,8 @@ pub struct Policy {
     pub finder: Finder,
     /// Knows the netlink protocols that may be opened.
     pub protocols: Protocols,
+    /// Knows how large the buffers of a socket may be.
+    pub buffers: Buffers,
     /// Whether user namespaces are entered.
     pub userns: bool,
     /// Requests that may be in flight.
@@ -49,7 +51,7 @@ pub struct Policy {
 /// ```standalone_crate
 /// use linx_netlink_port::confine::{Ptrace, Report, give_up_privileges};
 /// use linx_netlink_port::handover::Pair;
-/// use linx_netlink_port::socket::Protocols;
+/// use linx_netlink_port::socket::{Buffers, Protocols};
 /// use linx_netlink_port::netns::Finder;
 /// use linx_netlink_port::serve::{Policy, Server, run};
 /// use std::process::{Command, Stdio, id};
@@ -64,6 +66,7 @@ pub struct Policy {
 ///     let policy = Policy {
 ///         finder: Finder::new(&[], true),
 ///         protocols: Protocols::new(vec![]),
+///         buffers: Buffers::up_to(8 << 20),
 ///         userns: true,
 ///         max_in_flight: 256,
 ///     };
@@ -79,6 +82,7 @@ pub struct Server {
     pair: Pair,
     finder: Finder,
     protocols: Protocols,
+    buffers: Buffers,
     report: Report,
     started: Instant,
     /// Held by the thread that reads, and never for longer than that.
@@ -110,6 +114,7 @@ impl Server {
             pair,
             finder: policy.finder,
             protocols: policy.protocols,
+            buffers: policy.buffers,
             report,
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),

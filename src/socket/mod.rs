@@ -1,8 +1,10 @@
 //! Opens a netlink socket in the calling thread's network namespace and sets it up.
 
+mod buffers;
 mod protocols;
 mod sockopt;
 
+pub use buffers::Buffers;
 pub use protocols::Protocols;
 
 use crate::wire::{Failure, Options, Stage};

@@ -1,5 +1,6 @@
 //! What a client may ask for, where the command line says so.
 
+mod buffers;
 mod directories;
 #[path = "../support/port.rs"]
 mod port;
