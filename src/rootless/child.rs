@@ -32,6 +32,9 @@ const STACK_SIZE: usize = 64 * 1024;
 /// How long the child may take, in seconds. It takes a fraction of a millisecond.
 const TIME: libc::time_t = 5;
 
+/// The kernel has 64, and blocks SIGKILL and SIGSTOP for nobody.
+const ALL_SIGNALS: u64 = u64::MAX;
+
 /// Opens the socket in a child that enters `owner`, a user namespace, and then `file`.
 pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd, Failure> {
     let (receiver, sender) =
@@ -46,14 +49,35 @@ pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd,
     };
     let mut stack = vec![0; STACK_SIZE];
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    // A handler would run in the child on the memory of its parent, and the owner of the user
+    // namespace may send any signal: as posix_spawn(3) does it.
+    let before = set_blocked_signals(ALL_SIGNALS).map_err(Stage::Fork.fails())?;
     // SAFETY: the child only makes system calls, for which the stack is large enough. It uses the
     // memory of this thread, its stack and thread-local storage included, which is suspended until
     // the child has ended.
-    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(libc::SIGCHLD)) }
-        .map_err(Stage::Fork.fails())?;
-    reap(child);
+    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(libc::SIGCHLD)) };
+    set_blocked_signals(before).map_err(Stage::Fork.fails())?;
+    reap(child.map_err(Stage::Fork.fails())?);
     outcome?;
     receive(&receiver)
+}
+
+/// Blocks these signals for the calling thread, and no others; returns those that were blocked. By the
+/// system call itself, since C libraries leave the signals out that they keep for themselves.
+fn set_blocked_signals(signals: u64) -> Result<u64, Errno> {
+    let mut before = 0_u64;
+    // SAFETY: the kernel reads one set and writes the other, each of the size that is given:
+    // `sigprocmask(2)`, "C library/kernel differences".
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const signals,
+            &raw mut before,
+            size_of::<u64>(),
+        )
+    };
+    Errno::result(result).map(|_| before)
 }
 
 /// The life of the child. No allocation, no lock, no panic.

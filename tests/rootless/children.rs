@@ -131,11 +131,14 @@ fn a_child_that_hangs_is_ended_and_its_request_answered() {
     ask(&mut client, &open(pid(&container), 1)).expect("the program goes on");
 }
 
+/// Every signal but SIGKILL and SIGSTOP: no handler runs on the memory of its parent.
+const ALL_BLOCKED: &str = "SigBlk:\tfffffffffffbfeff";
+
 /// But in the user namespace that it has entered, where every process of the owner's may do anything.
 fn has_no_more_than_its_parent(child: i32) {
     let status = fs::read_to_string(format!("/proc/{child}/status")).expect("a stopped child");
     let uids = format!("Uid:\t{USER}\t{USER}\t{USER}\t{USER}");
-    for line in [&*uids, "NoNewPrivs:\t1", "Seccomp:\t2", "Seccomp_filters:\t2"] {
+    for line in [&*uids, "NoNewPrivs:\t1", "Seccomp:\t2", "Seccomp_filters:\t2", ALL_BLOCKED] {
         assert!(status.lines().any(|it| it == line), "{line} is not in {status}");
     }
 }

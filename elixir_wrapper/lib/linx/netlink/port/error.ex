@@ -141,6 +141,9 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :socket, errno: :eacces}),
     do: "the port program's arguments forbid this protocol (--protocol)"
 
+  defp hint(%{stage: :setsockopt, errno: :eacces}),
+    do: "a buffer is larger than the port program's arguments allow (--max-buffer)"
+
   defp hint(%{stage: stage, errno: :eperm, netns: :host}) when stage in [:setsockopt, :bind],
     do: "this takes CAP_NET_ADMIN in the BEAM (:listen_all_nsid takes CAP_NET_BROADCAST)"
 
