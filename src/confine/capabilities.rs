@@ -31,8 +31,46 @@ pub enum Ptrace {
 pub struct Privileges {
     /// The names of the capabilities that it can use.
     pub capabilities: Vec<&'static str>,
+    /// The same, to be laid down for a while.
+    pub held: Held,
     /// Whether the set that bounds what `execve(2)` gives could be emptied.
     pub bounding_set: BoundingSet,
+}
+
+/// The capabilities that every thread of the program can use, but where it lays them down.
+#[derive(Clone, Copy, Debug)]
+pub struct Held(CapabilitySet);
+
+impl Held {
+    /// Does `work` without any, on the calling thread: what the kernel grants to whoever makes a call,
+    /// it then grants as to the client.
+    ///
+    /// Fails with the error number of `capset(2)`, before `work` if they can't be laid down, or after
+    /// it if they can't be taken up again.
+    ///
+    /// ```standalone_crate
+    /// use linx_netlink_port::confine::{Ptrace, give_up_privileges};
+    ///
+    /// let held = give_up_privileges(Ptrace::Keep)?.held;
+    /// let status = held.lay_down_for(|| std::fs::read_to_string("/proc/thread-self/status"))?;
+    /// assert!(status?.contains("CapEff:\t0000000000000000"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lay_down_for<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        if self.0.is_empty() {
+            return Ok(work());
+        }
+        self.make_effective(CapabilitySet::empty())?;
+        let outcome = work();
+        self.make_effective(self.0)?;
+        Ok(outcome)
+    }
+
+    fn make_effective(self, effective: CapabilitySet) -> Result<(), Errno> {
+        let inheritable = CapabilitySet::empty();
+        let sets = CapabilitySets { effective, permitted: self.0, inheritable };
+        set_capabilities(None, sets).map_err(errno)
+    }
 }
 
 /// What became of the capability bounding set.
@@ -66,11 +104,10 @@ pub fn give_up_privileges(ptrace: Ptrace) -> Result<Privileges, Errno> {
     let kept: Vec<_> =
         USED.into_iter().filter(|(one, _)| wanted(*one) && permitted.contains(*one)).collect();
     let set = kept.iter().fold(CapabilitySet::empty(), |set, (one, _)| set | *one);
-    let sets =
-        CapabilitySets { effective: set, permitted: set, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets).map_err(errno)?;
+    let held = Held(set);
+    held.make_effective(set)?;
     let capabilities = kept.into_iter().map(|(_, name)| name).collect();
-    Ok(Privileges { capabilities, bounding_set })
+    Ok(Privileges { capabilities, held, bounding_set })
 }
 
 /// Takes everything out of the bounding set: a second line behind `no_new_privs`, should the

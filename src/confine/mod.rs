@@ -19,7 +19,7 @@ pub mod seccomp;
 mod streams;
 
 pub use caller::is_more_than_caller;
-pub use capabilities::{BoundingSet, Privileges, Ptrace, give_up_privileges};
+pub use capabilities::{BoundingSet, Held, Privileges, Ptrace, give_up_privileges};
 pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;

@@ -110,6 +110,7 @@ impl Server {
     /// `EMFILE` or `ENFILE` when there can be no more descriptors, and as `epoll_ctl(2)` does, with
     /// `ENOSPC` when the user watches too many. A plain file is no failure.
     pub fn new(pair: Pair, policy: Policy, report: Report) -> Result<Server, Errno> {
+        let held = report.privileges.held;
         Ok(Server {
             pair,
             finder: policy.finder,
@@ -119,7 +120,7 @@ impl Server {
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),
             bell: Bell::new()?,
-            output: Output::new(),
+            output: Output::new(held),
             userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),

@@ -1,4 +1,4 @@
-use crate::confine::end;
+use crate::confine::{Held, end};
 use crate::wire::Reply;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::{Errno, write};
@@ -6,13 +6,17 @@ use std::io::stdout;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
-/// Writes replies to stdout, one frame at a time.
+/// Writes replies to stdout, one frame at a time, and without the program's capabilities: stdout is
+/// what the client handed over.
 #[derive(Debug)]
-pub struct Output(Mutex<()>);
+pub struct Output {
+    turn: Mutex<()>,
+    held: Held,
+}
 
 impl Output {
-    pub fn new() -> Self {
-        Output(Mutex::new(()))
+    pub fn new(held: Held) -> Self {
+        Output { turn: Mutex::new(()), held }
     }
 
     /// Writes one frame; waits while the client does not read. Ends the program if the client has
@@ -22,16 +26,21 @@ impl Output {
         // No reply is much longer than a request may be.
         let header = (reply.len() as u32).to_be_bytes();
         let frame = [&header[..], &reply].concat();
-        let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rest = &frame[..];
-        while !rest.is_empty() {
-            match write(stdout(), rest) {
-                Ok(count) => rest = &rest[count..],
-                Err(Errno::INTR) => {}
-                // Whoever started the program made it so.
-                Err(Errno::AGAIN) => wait_for_room(),
-                Err(_) => end(0),
-            }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.held.lay_down_for(|| write_all(&frame)).is_err() {
+            end(1);
+        }
+    }
+}
+
+fn write_all(mut rest: &[u8]) {
+    while !rest.is_empty() {
+        match write(stdout(), rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(Errno::INTR) => {}
+            // Whoever started the program made it so.
+            Err(Errno::AGAIN) => wait_for_room(),
+            Err(_) => end(0),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What the kernel says of the process, and what the process says of itself.
 
-use crate::port::{Port, entries, path, pid, program, program_with, words};
+use crate::port::{Port, atom, entries, number, path, pid, program, program_with, tuple, words};
 use crate::scene::Namespace;
 use eetf::Term;
 use linx_netlink_port::client::Start;
 use rustix::process::{Pid, Signal, kill_process};
+use std::time::{Duration, Instant};
 
 const NET_BROADCAST: u64 = 1 << 11;
 const NET_ADMIN: u64 = 1 << 12;
@@ -32,6 +33,31 @@ fn four_capabilities_are_left_and_no_way_to_more() {
     assert_eq!((set(&port, "CapPrm"), set(&port, "CapEff")), (used, used));
     assert_eq!((set(&port, "CapInh"), set(&port, "CapAmb"), set(&port, "CapBnd")), (0, 0, 0));
     assert_eq!(port.status("NoNewPrivs"), "1");
+}
+
+/// The effective capabilities of each thread.
+fn effective(port: &Port) -> Vec<u64> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", port.os_pid())).expect("its threads");
+    tasks
+        .filter_map(|task| {
+            // One may end between the listing and this.
+            let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let set = status.lines().find_map(|line| line.strip_prefix("CapEff:\t"))?;
+            u64::from_str_radix(set, 16).ok()
+        })
+        .collect()
+}
+
+#[test]
+fn what_the_client_handed_over_is_written_to_without_capabilities() {
+    let mut port = Port::start(&program());
+    // Answers that nobody reads, until a thread waits for room in the pipe.
+    let request = tuple([number(1), tuple([atom("open_in_netns"), path("/nowhere"), number(0)])]);
+    let limit = Instant::now() + Duration::from_secs(30);
+    while !effective(&port).contains(&0) {
+        assert!(Instant::now() < limit, "no thread writes: {:x?}", effective(&port));
+        port.client.send(&request).expect("a request is sent");
+    }
 }
 
 #[test]

@@ -142,7 +142,6 @@ fn what_no_rule_names_kills() {
         libc::SYS_reboot,
         libc::SYS_personality,
         libc::SYS_seccomp,
-        libc::SYS_capset,
         libc::SYS_setuid,
         libc::SYS_prlimit64,
     ];

@@ -41,6 +41,7 @@ const fn on_both(name: &'static str, x86_64: u16, aarch64: u16) -> Call {
 
 pub const BIND: Call = on_both("bind", 49, 200);
 pub const BRK: Call = on_both("brk", 12, 214);
+pub const CAPSET: Call = on_both("capset", 126, 91);
 pub const CLOCK_GETTIME: Call = on_both("clock_gettime", 228, 113);
 pub const CLONE3: Call = on_both("clone3", 435, 435);
 pub const CLONE: Call = on_both("clone", 56, 220);

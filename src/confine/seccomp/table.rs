@@ -35,6 +35,7 @@ pub const RULES: &[Rule] = &[
     always(EPOLL_PWAIT, "serve: waits for something to read"),
     always(READ, "serve: stdin"),
     always(WRITE, "serve: stdout; a last word on stderr"),
+    always(CAPSET, "serve: writes to stdout without capabilities; none can be gained by it"),
     always(
         POLL,
         "serve: waits for the client's end, and for room, looks for input; netns: whether a process has ended",
