@@ -165,9 +165,22 @@ fn read_option(options: &mut Options, key: &str, value: &Term) -> Result<(), Str
             let groups = term::integers(value);
             options.memberships = Some(groups.ok_or("memberships is a list of group numbers")?);
         }
-        _ => return Err(format!("{key} is no option")),
+        _ => return Err(format!("{} is no option", repeatable(key))),
     }
     Ok(())
+}
+
+/// What an answer may repeat of a client's words: printable, and in at most 64 bytes.
+fn repeatable(words: &str) -> String {
+    const MOST: usize = 64;
+    let mut repeated = String::new();
+    for part in words.chars().map(|it| it.escape_debug().to_string()) {
+        if repeated.len() + part.len() > MOST - '…'.len_utf8() {
+            return repeated + "…";
+        }
+        repeated += &part;
+    }
+    repeated
 }
 
 #[cfg(test)]
@@ -215,6 +228,19 @@ mod tests {
 
     fn plain(path: &[u8]) -> Entry {
         Entry { netns: Netns::Path(path.to_vec()), protocol: 0, options: Options::default() }
+    }
+
+    #[test]
+    fn what_a_client_sent_is_repeated_in_64_printable_bytes_at_most() {
+        for (key, repeated) in [
+            ("colour".into(), "colour".into()),
+            ("a\n\u{1b}[2J".into(), "a\\n\\u{1b}[2J".into()),
+            ("k".repeat(60_000), "k".repeat(61) + "…"),
+            ("\0".repeat(60_000), "\\0".repeat(30) + "…"),
+        ] {
+            let outcome = open_with(vec![(atom(&key), atom("true"))]);
+            assert_eq!(reason(outcome), format!("{repeated} is no option"));
+        }
     }
 
     #[test]

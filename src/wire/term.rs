@@ -12,7 +12,8 @@ pub fn decode(checked: Checked<'_>) -> Result<Term, String> {
     if checked.terms() > MAX_TERMS {
         return Err(format!("an argument has at most {MAX_TERMS} terms"));
     }
-    Term::decode(checked.reader()).map_err(|error| error.to_string())
+    // Not in the decoder's words, which may repeat the client's.
+    Term::decode(checked.reader()).map_err(|_| "a term that can't be decoded".into())
 }
 
 pub fn atom(term: &Term) -> Option<&str> {
