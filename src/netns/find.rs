@@ -1,11 +1,10 @@
 use super::{NetnsFile, lookup, nsfs};
 use crate::wire::{Failure, Netns, Stage};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
-use nix::unistd::{AccessFlags, faccessat};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -107,7 +106,8 @@ fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
     let no_namespace = || Stage::Setns.fails()(Errno::EINVAL);
     let file_system = fstatfs(&found).map_err(Stage::Open.fails())?;
     if file_system.filesystem_type() != NSFS_MAGIC {
-        return Err(unreadable(&found).unwrap_or_else(no_namespace));
+        // Whatever its permissions: a name of `ip netns` that is not mounted has none at all.
+        return Err(no_namespace());
     }
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
     let file = openat(AT_FDCWD, path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
@@ -116,16 +116,6 @@ fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
         Ok(true) => Ok(NetnsFile(file)),
         Ok(false) | Err(Errno::ENOTTY) => Err(no_namespace()),
         Err(errno) => Err(Stage::Setns.fails()(errno)),
-    }
-}
-
-/// The failure that opening the file for reading would have met, found without opening it.
-fn unreadable(found: &OwnedFd) -> Option<Failure> {
-    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS;
-    match faccessat(found, c"", AccessFlags::R_OK, flags) {
-        Err(Errno::EACCES) => Some(Stage::Open.fails()(Errno::EACCES)),
-        // A kernel before 5.8 cannot say.
-        Ok(()) | Err(_) => None,
     }
 }
 

@@ -68,7 +68,13 @@ fn without_capabilities_it_can_no_more_than_its_user() {
         let mut port = as_user(&installed(&directory), &[]);
         assert_eq!(port.status("CapEff"), "0000000000000000");
         assert_eq!(port.open(path(namespace.path()), 0).map(drop), fails("open", Errno::EACCES));
-        assert_eq!(port.open(path("/etc/shadow"), 0).map(drop), fails("open", Errno::EACCES));
+        // A file that is no namespace is told as one, whatever its permissions.
+        assert_eq!(port.open(path("/etc/shadow"), 0).map(drop), fails("setns", Errno::EINVAL));
+        let stale = directory.join("stale");
+        std::fs::write(&stale, "").expect("a file");
+        run("chmod", ["0000", stale.to_str().expect("UTF-8")]);
+        let stale = stale.to_str().expect("UTF-8");
+        assert_eq!(port.open(path(stale), 0).map(drop), fails("setns", Errno::EINVAL));
         let name = directory.join("blue");
         // Mounted after the program was started, in the mounts that it shares.
         namespace.bind(&name);

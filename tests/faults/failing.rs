@@ -2,7 +2,7 @@
 //! back, nothing is left, and the program goes on.
 
 use crate::calls::{Call, Faults, start_watched};
-use crate::namespace::{Directory, Namespace, cookie};
+use crate::namespace::{Namespace, cookie};
 use crate::program::{
     Program, Rest, atom, error, info, integer, list, open, open_many, open_pid, open_with, request,
 };
@@ -81,16 +81,6 @@ fn asking_for_its_kind_fails_at_setns() {
     fails(libc::SYS_ioctl, always, Errno::EPERM, &request, &error("setns", Errno::EPERM));
     // This is how the kernel says that it is none.
     fails(libc::SYS_ioctl, always, Errno::ENOTTY, &request, &error("setns", Errno::EINVAL));
-}
-
-#[test]
-fn asking_whether_a_file_could_be_read_fails_at_open() {
-    let directory = Directory::new();
-    let request = open(directory.path());
-    let number = libc::SYS_faccessat2;
-    fails(number, always, Errno::EACCES, &request, &error("open", Errno::EACCES));
-    // Whoever can't say leaves it at that.
-    fails(number, always, Errno::ENOSYS, &request, &error("setns", Errno::EINVAL));
 }
 
 #[test]

@@ -49,7 +49,6 @@ pub const CLOSE: Call = on_both("close", 3, 57);
 pub const EPOLL_PWAIT: Call = on_both("epoll_pwait", 281, 22);
 pub const EXIT: Call = on_both("exit", 60, 93);
 pub const EXIT_GROUP: Call = on_both("exit_group", 231, 94);
-pub const FACCESSAT2: Call = on_both("faccessat2", 439, 439);
 pub const FCNTL: Call = on_both("fcntl", 72, 25);
 pub const FSTAT: Call = on_both("fstat", 5, 80);
 pub const FSTATFS: Call = on_both("fstatfs", 138, 44);

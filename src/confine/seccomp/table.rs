@@ -68,7 +68,6 @@ pub const RULES: &[Rule] = &[
     ),
     always(READLINKAT, "netns: symbolic links, where policy forbids some"),
     always(FSTATFS, "netns: whether a file is a namespace"),
-    always(FACCESSAT2, "netns: why a file that is no namespace could not have been read"),
     only(IOCTL, &[is(1, NS_GET_NSTYPE)], "netns: which kind of namespace a file is"),
     always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
     only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),

@@ -123,7 +123,8 @@ defmodule Linx.Netlink.Port.Error do
 
   defp hint(%{stage: :setns, errno: :einval}),
     do:
-      "it is there, but it is not a network namespace (a stale name in /run/netns is an empty file)"
+      "it is there, but it is not a network namespace: a name in /run/netns is an empty file after " <>
+        "its namespace was unmounted (stale), and before `ip netns add` has mounted it (not ready yet)"
 
   defp hint(%{stage: :userns}),
     do:
