@@ -104,7 +104,8 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :open, errno: :eacces}),
     do:
       "the port program may not look at it: for another user's process it takes CAP_SYS_PTRACE, " <>
-        "for a file the permission to read it; or its arguments forbid it (--netns-dir, --no-pid)"
+        "for a name the permission to search the directories on the way; or its arguments forbid it " <>
+        "(--netns-dir, --no-pid)"
 
   defp hint(%{stage: :open, errno: :einval}), do: "a path can't contain a NUL byte"
   defp hint(%{stage: :open, errno: :enametoolong}), do: "a path has at most 4095 bytes"
