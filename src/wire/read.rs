@@ -243,6 +243,40 @@ mod tests {
         }
     }
 
+    /// `{7, {open_in_netns, <<"/n">>, 0, #{Key => 1}}}`, with the bytes of the key.
+    fn keyed(key: &[u8]) -> Result<Command, Malformed> {
+        let before = b"\x83h\x02a\x07h\x04w\x0dopen_in_netnsm\0\0\0\x02/na\0t\0\0\0\x01";
+        read_request(&[before, key, b"a\x01"].concat()).map(|request| request.command)
+    }
+
+    #[test]
+    fn an_atom_is_latin_1_or_utf_8_as_its_tag_says() {
+        for key in [&b"d\0\x01\xe9"[..], b"s\x01\xe9", b"v\0\x02\xc3\xa9", b"w\x02\xc3\xa9"] {
+            assert_eq!(reason(keyed(key)), "é is no option");
+        }
+        // Latin-1 too where the bytes would be UTF-8.
+        assert_eq!(reason(keyed(b"s\x02\xc3\xa9")), "Ã© is no option");
+        let longest = [&b"s\xff"[..], &[0xe9; 255]].concat();
+        assert_eq!(reason(keyed(&longest)), format!("{}… is no option", "é".repeat(30)));
+        for key in [&b"v\0\x01\xe9"[..], b"w\x01\xe9"] {
+            assert_eq!(reason(keyed(key)), "a term that can't be decoded");
+        }
+    }
+
+    #[test]
+    fn a_latin_1_atom_is_a_command_like_any_other() {
+        for command in [&b"s\x01\xe9"[..], b"h\x01d\0\x01\xe9"] {
+            let outcome = read_request(&[b"\x83h\x02a\x07", command].concat());
+            assert_eq!(reason(outcome.map(|request| request.command)), UNKNOWN_COMMAND);
+        }
+    }
+
+    #[test]
+    fn a_latin_1_atom_too_long_for_utf_8_is_refused() {
+        let key = [&b"d\xff\xff"[..], &[0xe9; 65_535]].concat();
+        assert_eq!(reason(keyed(&key)), "a term that can't be decoded");
+    }
+
     #[test]
     fn a_path_is_a_binary_or_a_list_of_bytes() {
         let bytes: Term = ByteList::from(b"/n".to_vec()).into();

@@ -3,8 +3,6 @@
 //! `eetf` reads trusted input: it allocates what a list announces, recurses as deep as terms nest
 //! and ignores what follows. So nothing reaches it that has not been walked here.
 
-use std::io::Read;
-
 /// How deep tuples, lists and maps may nest.
 pub const MAX_DEPTH: usize = 8;
 
@@ -80,10 +78,38 @@ impl<'a> Checked<'a> {
         walk.terms
     }
 
-    /// What `eetf::Term::decode` reads: the term with a version byte in front.
-    pub fn reader(self) -> impl Read + 'a {
-        VERSION.chain(self.0)
+    /// What `eetf::Term::decode` reads: the term with a version byte in front, and every Latin-1 atom
+    /// that is not ASCII as a UTF-8 one, since `eetf` takes all atoms for UTF-8. At most twice as long
+    /// as the term.
+    pub fn for_decoder(self) -> Vec<u8> {
+        let mut bytes = Vec::from(VERSION);
+        let mut walk = Walk::new(self.0);
+        while !walk.rest.is_empty() {
+            let start = walk.rest;
+            // A term that was walked once can be walked again.
+            let _ = walk.head();
+            let head = &start[..start.len() - walk.rest.len()];
+            match utf8_atom(head) {
+                Some(atom) => bytes.extend(atom),
+                None => bytes.extend(head),
+            }
+        }
+        bytes
     }
+}
+
+/// The UTF-8 atom for a Latin-1 one that is not ASCII. There is none for a name that is too long for
+/// the tag, far beyond the 255 characters that Erlang allows.
+fn utf8_atom(head: &[u8]) -> Option<Vec<u8>> {
+    let ([tag::SMALL_ATOM, _, name @ ..] | [tag::ATOM, _, _, name @ ..]) = head else {
+        return None;
+    };
+    if name.is_ascii() {
+        return None;
+    }
+    let name: String = name.iter().copied().map(char::from).collect();
+    let length = u16::try_from(name.len()).ok()?.to_be_bytes();
+    Some([&[tag::ATOM_UTF8], &length[..], name.as_bytes()].concat())
 }
 
 /// The elements of a tuple or list, in order.
@@ -145,6 +171,15 @@ impl<'a> Walk<'a> {
     fn term(&mut self, depth: usize) -> Result<Checked<'a>, Defect> {
         let start = self.rest;
         self.terms += 1;
+        if let Some(count) = self.head()? {
+            self.terms(count, depth)?;
+        }
+        Ok(Checked(&start[..start.len() - self.rest.len()]))
+    }
+
+    /// Takes what stands before the terms of a container, and says how many these are; or the whole
+    /// of a term that is no container.
+    fn head(&mut self) -> Result<Option<usize>, Defect> {
         match self.byte()? {
             tag::SMALL_INTEGER => self.skip(1)?,
             tag::INTEGER => self.skip(4)?,
@@ -162,25 +197,13 @@ impl<'a> Walk<'a> {
                 self.skip(length)?;
             }
             tag::NIL => {}
-            tag::SMALL_TUPLE => {
-                let count = self.byte()?;
-                self.terms(count.into(), depth)?;
-            }
-            tag::LARGE_TUPLE => {
-                let count = self.count()?;
-                self.terms(count, depth)?;
-            }
-            tag::LIST => {
-                let count = self.count()?;
-                self.terms(count.saturating_add(1), depth)?;
-            }
-            tag::MAP => {
-                let count = self.count()?;
-                self.terms(count.saturating_mul(2), depth)?;
-            }
+            tag::SMALL_TUPLE => return Ok(Some(self.byte()?.into())),
+            tag::LARGE_TUPLE => return Ok(Some(self.count()?)),
+            tag::LIST => return Ok(Some(self.count()?.saturating_add(1))),
+            tag::MAP => return Ok(Some(self.count()?.saturating_mul(2))),
             _ => return Err(Defect::BadTag),
         }
-        Ok(Checked(&start[..start.len() - self.rest.len()]))
+        Ok(None)
     }
 
     /// Takes the `count` terms of a container that stands in `depth` others.

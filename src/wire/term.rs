@@ -13,7 +13,7 @@ pub fn decode(checked: Checked<'_>) -> Result<Term, String> {
         return Err(format!("an argument has at most {MAX_TERMS} terms"));
     }
     // Not in the decoder's words, which may repeat the client's.
-    Term::decode(checked.reader()).map_err(|_| "a term that can't be decoded".into())
+    Term::decode(&checked.for_decoder()[..]).map_err(|_| "a term that can't be decoded".into())
 }
 
 pub fn atom(term: &Term) -> Option<&str> {

@@ -89,6 +89,24 @@ fn every_atom_of_a_request_may_be_any_of_the_four() {
 }
 
 #[test]
+fn an_atom_that_is_not_ascii_is_a_term_like_any_other() {
+    let mut port = Port::start();
+    for (tag, name) in [
+        (ATOM, &b"\xe9"[..]),
+        (SMALL_ATOM, b"\xe9"),
+        (ATOM_UTF8, "é".as_bytes()),
+        (SMALL_ATOM_UTF8, "é".as_bytes()),
+    ] {
+        let options = Term::Map(vec![(atom_as(tag, name), int(1))]);
+        let command = tuple([atom("open_in_netns"), binary(b"/n"), int(ROUTE), options]);
+        let reply = format!("{:?}", port.ask(command));
+        let reason = format!("{:?}", binary("é is no option".as_bytes()));
+        assert!(reply.contains(&reason), "{reply}");
+    }
+    port.end();
+}
+
+#[test]
 fn every_tuple_may_be_a_large_one() {
     let namespace = Namespace::new();
     let mut port = Port::start();
