@@ -38,6 +38,9 @@ Options:
                        privilege, like everything else
   --no-ptrace          give up CAP_SYS_PTRACE, which only the namespaces of other users' processes
                        take
+  --read-only          open sockets over which nothing can be changed, whoever sends; it is so in
+                       any case where the program has more privileges than its caller, unless
+                       he has CAP_NET_ADMIN in his inheritable set
   --no-seccomp         do not restrict system calls; for debugging, and refused where the program
                        has more privileges than its caller
   --help               print this and exit
@@ -93,6 +96,8 @@ pub struct Settings {
     pub userns: bool,
     /// Whether `CAP_SYS_PTRACE` is kept.
     pub ptrace: bool,
+    /// Whether nothing can be changed over the sockets.
+    pub read_only: bool,
     /// Whether system calls are restricted.
     pub seccomp: bool,
 }
@@ -117,6 +122,7 @@ impl Settings {
             pid: true,
             userns: true,
             ptrace: true,
+            read_only: false,
             seccomp: true,
         }
     }
@@ -204,6 +210,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
             Some("--no-pid") => settings.pid = false,
             Some("--no-userns") => settings.userns = false,
             Some("--no-ptrace") => settings.ptrace = false,
+            Some("--read-only") => settings.read_only = true,
             Some("--no-seccomp") => settings.seccomp = false,
             Some("--help" | "-h") => return Ok(Invocation::Help),
             Some("--version" | "-V") => return Ok(Invocation::Version),
@@ -259,12 +266,13 @@ mod tests {
     #[test]
     fn policy_and_confinement_are_read() {
         let line = "--rendezvous @x --netns-dir /run/netns --protocol 0 --netns-dir /n/ \
-            --protocol 16 --no-pid --no-ptrace --no-seccomp";
+            --protocol 16 --no-pid --no-ptrace --read-only --no-seccomp";
         let expected = Settings {
             netns_dirs: vec!["/run/netns".into(), "/n/".into()],
             protocols: vec![0, 16],
             pid: false,
             ptrace: false,
+            read_only: true,
             seccomp: false,
             ..Settings::new("@x".into())
         };

@@ -55,6 +55,8 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;
     let (pair, client_end) = Pair::new().map_err(cannot("make the pair"))?;
+    let read_only = settings.read_only
+        || !confine::caller_may_configure().map_err(cannot("ask for capabilities"))?;
     let ptrace = if settings.ptrace { Ptrace::Keep } else { Ptrace::Drop };
     let privileges = confine::give_up_privileges(ptrace).map_err(cannot("give up capabilities"))?;
     let report =
@@ -63,6 +65,7 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
         protocols: Protocols::new(settings.protocols),
         buffers: Buffers::up_to(settings.max_buffer),
+        read_only,
         userns: settings.userns,
         max_in_flight: settings.max_in_flight,
     };

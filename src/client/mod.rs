@@ -51,6 +51,7 @@
 //!         finder: Finder::new(&[], true),
 //!         protocols: Protocols::new(vec![]),
 //!         buffers: Buffers::up_to(8 << 20),
+//!         read_only: false,
 //!         userns: true,
 //!         max_in_flight: 256,
 //!     };
@@ -143,6 +144,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// #         finder: Finder::new(&[], true),
 /// #         protocols: Protocols::new(vec![]),
 /// #         buffers: Buffers::up_to(8 << 20),
+/// #         read_only: false,
 /// #         userns: true,
 /// #         max_in_flight: 256,
 /// #     };

@@ -57,10 +57,24 @@ impl Held {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lay_down_for<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
-        if self.0.is_empty() {
+        self.keep_for(CapabilitySet::empty(), work)
+    }
+
+    /// Does `work`, which opens a socket, with `CAP_NET_BROADCAST` at most: nobody can write through
+    /// such a socket with the program's rights. The kernel looks at what the opener of a netlink socket
+    /// could do when something is sent over it, and when it brings events of other namespaces, for
+    /// which that one is.
+    ///
+    /// Fails as [`lay_down_for`](Held::lay_down_for) does.
+    pub fn lay_down_to_open<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        self.keep_for(self.0 & CapabilitySet::NET_BROADCAST, work)
+    }
+
+    fn keep_for<T>(self, kept: CapabilitySet, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        if self.0 == kept {
             return Ok(work());
         }
-        self.make_effective(CapabilitySet::empty())?;
+        self.make_effective(kept)?;
         let outcome = work();
         self.make_effective(self.0)?;
         Ok(outcome)

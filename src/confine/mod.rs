@@ -18,7 +18,7 @@ mod report;
 pub mod seccomp;
 mod streams;
 
-pub use caller::is_more_than_caller;
+pub use caller::{caller_may_configure, is_more_than_caller};
 pub use capabilities::{BoundingSet, Held, Privileges, Ptrace, give_up_privileges};
 pub use ending::end;
 pub use limits::raise_descriptor_limit;

@@ -98,7 +98,8 @@ fn open_and_send(
         }
     })?;
     file.enter()?;
-    let socket = socket::open(entry.protocol, &entry.options)?;
+    let socket = socket::open(entry.protocol)?;
+    socket::set_up(&socket, &entry.options)?;
     send(sender, &socket).map_err(Stage::Fork.fails())
 }
 

@@ -125,7 +125,17 @@ fn open<'a>(
         }
         *entered = Some(&entry.netns);
     }
-    socket::open(entry.protocol, &entry.options)
+    let socket = open_socket(server, entry.protocol)?;
+    socket::set_up(&socket, &entry.options)?;
+    Ok(socket)
+}
+
+fn open_socket(server: &Server, protocol: i32) -> Result<OwnedFd, Failure> {
+    if !server.read_only {
+        return socket::open(protocol);
+    }
+    let held = server.report.privileges.held;
+    held.lay_down_to_open(|| socket::open(protocol)).map_err(Stage::Socket.fails())?
 }
 
 /// Goes on where the thread was refused, if that is for want of a privilege that a child can have.

@@ -40,6 +40,8 @@ pub struct Policy {
     pub protocols: Protocols,
     /// Knows how large the buffers of a socket may be.
     pub buffers: Buffers,
+    /// Whether nothing can be changed over the sockets.
+    pub read_only: bool,
     /// Whether user namespaces are entered.
     pub userns: bool,
     /// Requests that may be in flight.
@@ -67,6 +69,7 @@ pub struct Policy {
 ///         finder: Finder::new(&[], true),
 ///         protocols: Protocols::new(vec![]),
 ///         buffers: Buffers::up_to(8 << 20),
+///         read_only: false,
 ///         userns: true,
 ///         max_in_flight: 256,
 ///     };
@@ -89,6 +92,7 @@ pub struct Server {
     reader: Mutex<FrameReader>,
     bell: Bell,
     output: Output,
+    read_only: bool,
     userns: bool,
     /// Sockets that were asked of a child in another user namespace.
     through_userns: AtomicU64,
@@ -121,6 +125,7 @@ impl Server {
             reader: Mutex::new(FrameReader::new()),
             bell: Bell::new()?,
             output: Output::new(held),
+            read_only: policy.read_only,
             userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
@@ -163,6 +168,7 @@ impl Server {
             seccomp: *seccomp,
             no_new_privs: *no_new_privs,
             dumpable: *dumpable,
+            read_only: self.read_only,
             bounding_set: match privileges.bounding_set {
                 BoundingSet::Dropped => "dropped",
                 BoundingSet::Kept => "kept",

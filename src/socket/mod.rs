@@ -14,34 +14,43 @@ use sockopt::NetlinkOption;
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Opens a socket of `protocol`, the number for `socket(2)`, and applies `options` in the order
-/// of `docs/PROTOCOL.md`. It is bound only if the options say so.
+/// Opens a socket of `protocol`, the number for `socket(2)`.
 ///
 /// Fails at the stage `socket` (`EPROTONOSUPPORT` if the kernel has no such protocol, `EMFILE` when
-/// there can be no more descriptors), `setsockopt` (`ENOPROTOOPT` if it does not know an option,
+/// there can be no more descriptors).
+///
+/// ```
+/// use linx_netlink_port::socket::open;
+///
+/// assert!(open(0).is_ok());
+/// assert_eq!(open(99).unwrap_err().to_string(), "socket: Protocol not supported");
+/// ```
+pub fn open(protocol: i32) -> Result<OwnedFd, Failure> {
+    // The kernel judges the number: as it was given, with all its bits.
+    let protocol = NonZeroU32::new(protocol as u32).map(Protocol::from_raw);
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+        .map_err(Stage::Socket.fails())
+}
+
+/// Applies `options` to a socket, in the order of `docs/PROTOCOL.md`. It is bound only if they say so.
+///
+/// Fails at the stage `setsockopt` (`ENOPROTOOPT` if it does not know an option,
 /// `EPERM` for one or a group that takes privilege, `EINVAL` for a group that there is not) or
 /// `bind` (`EPERM` if groups take privilege).
 ///
 /// ```
-/// use linx_netlink_port::socket::open;
+/// use linx_netlink_port::socket::{open, set_up};
 /// use linx_netlink_port::wire::Options;
 ///
 /// // NETLINK_ROUTE, joining RTNLGRP_LINK.
 /// let options = Options { memberships: Some(vec![1]), ..Options::default() };
-/// assert!(open(0, &options).is_ok());
-/// let failure = open(99, &Options::default()).unwrap_err();
-/// assert_eq!(failure.to_string(), "socket: Protocol not supported");
+/// set_up(&open(0)?, &options)?;
+/// # Ok::<(), linx_netlink_port::wire::Failure>(())
 /// ```
-pub fn open(protocol: i32, options: &Options) -> Result<OwnedFd, Failure> {
-    // The kernel judges the number: as it was given, with all its bits.
-    let protocol = NonZeroU32::new(protocol as u32).map(Protocol::from_raw);
-    let socket =
-        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
-            .map_err(Stage::Socket.fails())?;
-    set_flags(&socket, options)?;
-    set_buffers(&socket, options)?;
-    set_groups(&socket, options)?;
-    Ok(socket)
+pub fn set_up(socket: &OwnedFd, options: &Options) -> Result<(), Failure> {
+    set_flags(socket, options)?;
+    set_buffers(socket, options)?;
+    set_groups(socket, options)
 }
 
 fn set_flags(socket: &OwnedFd, options: &Options) -> Result<(), Failure> {

@@ -37,6 +37,8 @@ pub struct Confinement {
     pub no_new_privs: bool,
     /// Whether the same user's processes may trace this one.
     pub dumpable: bool,
+    /// Whether nothing can be changed over the sockets.
+    pub read_only: bool,
     /// The atom for what became of the capability bounding set.
     pub bounding_set: &'static str,
 }
@@ -183,6 +185,7 @@ impl Confinement {
             ("seccomp", new_boolean(self.seccomp)),
             ("no_new_privs", new_boolean(self.no_new_privs)),
             ("dumpable", new_boolean(self.dumpable)),
+            ("read_only", new_boolean(self.read_only)),
             ("bounding_set", new_atom(self.bounding_set)),
         ]
     }

@@ -1,5 +1,7 @@
 //! What the process gives up before it reads a byte of its client.
 
+#[path = "../support/change.rs"]
+mod change;
 mod inherited;
 mod numbers;
 #[path = "../support/port.rs"]

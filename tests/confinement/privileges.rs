@@ -92,7 +92,13 @@ fn system_calls_are_filtered_in_every_thread() {
     assert!(threads > 1);
     assert_eq!(
         said,
-        ["bounding_set dropped", "dumpable false", "no_new_privs true", "seccomp true"]
+        [
+            "bounding_set dropped",
+            "dumpable false",
+            "no_new_privs true",
+            "read_only false",
+            "seccomp true"
+        ]
     );
 }
 

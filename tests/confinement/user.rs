@@ -1,5 +1,6 @@
 //! The program as an ordinary user, with capabilities on its file and without.
 
+use crate::change::bring_loopback_up;
 use crate::port::{PROGRAM, Port, fails, path, pid, program, words};
 use crate::scene::{Directory, Namespace, USER, cookie, run, with_private_mounts};
 use linx_netlink_port::client::Start;
@@ -24,8 +25,14 @@ fn with_capabilities(directory: &Directory) -> PathBuf {
 }
 
 fn as_user(executable: &Path, arguments: &[&str]) -> Port {
+    as_user_with(&[], executable, arguments)
+}
+
+/// With more options for `setpriv`.
+fn as_user_with(options: &[&str], executable: &Path, arguments: &[&str]) -> Port {
     let user = USER.to_string();
-    let launcher = words(&["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"]);
+    let setpriv = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
+    let launcher = words(&[&setpriv[..], options].concat());
     let (executable, arguments) = (executable.to_owned(), words(arguments));
     Port::start(&Start { launcher, executable, arguments, ..program() })
 }
@@ -51,6 +58,25 @@ fn with_file_capabilities_it_serves_an_ordinary_user() {
     // Its own, which /proc shows it although it can't be dumped.
     assert!(port.open(path("/proc/self/ns/net"), 0).is_ok());
     assert!(port.open(path("/proc/thread-self/ns/net"), 0).is_ok());
+}
+
+#[test]
+fn with_file_capabilities_nobody_can_write_over_its_sockets_unless_its_caller_could() {
+    let (directory, namespace) = (Directory::new(), Namespace::new());
+    let executable = with_capabilities(&directory);
+    // He might hand the socket to any program that sends for him with its own rights, as root here.
+    for (options, outcome) in [
+        (&[][..], Err(Errno::EPERM)),
+        (&["--inh-caps=+net_broadcast"], Err(Errno::EPERM)),
+        (&["--inh-caps=+net_admin"], Ok(())),
+    ] {
+        let mut port = as_user_with(options, &executable, &[]);
+        let socket = port.open(path(namespace.path()), 0).expect("a socket");
+        assert_eq!(bring_loopback_up(&socket), outcome, "{options:?}");
+    }
+    let mut port = as_user_with(&["--inh-caps=+net_admin"], &executable, &["--read-only"]);
+    let socket = port.open(path(namespace.path()), 0).expect("a socket");
+    assert_eq!(bring_loopback_up(&socket), Err(Errno::EPERM));
 }
 
 #[test]

@@ -234,7 +234,8 @@ defmodule Linx.Netlink.Port.Wire do
       confinement() ++ reasons() ++ stages() ++ capabilities()
   end
 
-  defp confinement, do: ~w(confinement seccomp no_new_privs dumpable bounding_set dropped kept)a
+  defp confinement,
+    do: ~w(confinement seccomp no_new_privs dumpable read_only bounding_set dropped kept)a
 
   defp reasons do
     ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
