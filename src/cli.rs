@@ -27,7 +27,8 @@ Options:
                        means the abstract namespace
   --max-in-flight N    requests that may be in flight, from 1 to 4096; those beyond fail
                        with {thread, EAGAIN} [default: 256]
-  --max-buffer BYTES   the largest rcvbuf and sndbuf; more fails with {setsockopt, EACCES}
+  --max-buffer BYTES   the largest rcvbuf and sndbuf; more fails with {setsockopt, EACCES}. No more
+                       than the default where the program has more privileges than its caller
                        [default: 8388608]
   --netns-dir DIR      open only names directly inside DIR, none of them a symbolic link; anything
                        else fails with {open, EACCES}. May be given several times
@@ -59,9 +60,9 @@ Run linx-netlink-repl to try it by hand.
 ";
 
 /// What somebody is told who would take a restriction off a program that can do more than he can.
-pub const NOT_WITH_FILE_CAPABILITIES: &str = "\
-linx-netlink-port: --no-seccomp is refused, since the program has more privileges than its caller; \
-leave it out, or debug a copy without file capabilities
+pub const WIDENS: &str = "\
+linx-netlink-port: --no-seccomp, and a --max-buffer over 8388608, are refused, since the program has \
+more privileges than its caller; leave them out, or take a copy without file capabilities
 ";
 
 /// What the command line asks for.
@@ -103,6 +104,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether they take a restriction off, which is not for somebody who has less privilege than
+    /// the program.
+    ///
+    /// ```
+    /// use linx_netlink_port::cli::Settings;
+    ///
+    /// let settings = Settings::new("@somewhere".into());
+    /// assert!(!settings.widen());
+    /// assert!(Settings { seccomp: false, ..settings }.widen());
+    /// ```
+    pub fn widen(&self) -> bool {
+        !self.seccomp || self.max_buffer > DEFAULT_MAX_BUFFER
+    }
+
     /// How to serve a client at `rendezvous`, unless the command line says otherwise.
     ///
     /// ```

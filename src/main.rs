@@ -33,8 +33,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => print(cli::VERSION),
         Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
-        Ok(Invocation::Serve(settings)) if !settings.seccomp && confine::is_more_than_caller() => {
-            explain(cli::NOT_WITH_FILE_CAPABILITIES, USAGE)
+        Ok(Invocation::Serve(settings)) if settings.widen() && confine::is_more_than_caller() => {
+            explain(cli::WIDENS, USAGE)
         }
         Ok(Invocation::Serve(settings)) => {
             let Err(error) = serve(settings);

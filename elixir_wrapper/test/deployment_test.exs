@@ -83,6 +83,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert App.look(context.name) == before
     end
 
+    test "writes to no netlink socket of its client's", %{machine: machine} do
+      assert_takes_no_socket(machine, "1 ", [@program, "--rendezvous", "@nobody-listens-here"])
+    end
+
     test "only the group may execute the port program", %{machine: machine} do
       for {groups, status} <- [{"--clear-groups", 126}, {"--groups=netlink", 0}] do
         # By a shell: setpriv still has root's capabilities when it executes its command.
@@ -115,6 +119,11 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert capabilities(beam) == [:net_admin]
       assert_looks_inside(beam, context.name, context.namespace)
       assert_changes(beam, context.name)
+    end
+
+    test "the port program writes to no netlink socket of its client's" do
+      machine = install("1 ")
+      assert_takes_no_socket(machine, "2 ", [@program, "--rendezvous", "@nobody-listens-here"])
     end
 
     test "not if the port program lacks it", context do
@@ -161,9 +170,24 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert_ends_together(beam)
     end
 
-    test "changes things where the BEAM may", %{machine: machine} = context do
-      beam = deploy(machine, "2 ", config("4 "))
+    test "changes things where the BEAM may, and the sudoers file lets it", context do
+      config = config("4 ")
+      beam = deploy(context.machine, "2 ", config)
+
+      assert Beam.call(beam, App, :change, [context.name, "br", {192, 0, 2, 2}]) ==
+               {:error, @eperm}
+
+      sudoers = "/etc/sudoers.d/linx-netlink-port"
+      Machine.run(context.machine, "sed --in-place 's/ --read-only//' #{sudoers}")
+      config = update_in(config, [:linx_netlink_port, :args], &(&1 -- ["--read-only"]))
+      beam = deploy(context.machine, "2 ", config)
       assert_changes(beam, context.name)
+    end
+
+    test "writes to no netlink socket of its client's", %{machine: machine} do
+      name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
+      arguments = ~w(--rendezvous #{name} --netns-dir /run/netns --protocol 0 --read-only)
+      assert_takes_no_socket(machine, "4 ", ["sudo", "-n", @program | arguments])
     end
 
     test "refuses to work where no privileges can be gained", %{machine: machine} do
@@ -175,13 +199,14 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     test "takes no other arguments", %{machine: machine} do
       [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(@page, "4 "))
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
-      allowed = "--rendezvous #{name} --netns-dir /run/netns --protocol 0"
+      allowed = "--rendezvous #{name} --netns-dir /run/netns --protocol 0 --read-only"
       assert allowed =~ Regex.compile!(rule)
       # It runs, and finds nobody at the rendezvous.
       assert {_output, 3} = sudo(machine, allowed)
 
       for refused <- [
             "--rendezvous #{name}",
+            "--rendezvous #{name} --netns-dir /run/netns --protocol 0",
             "#{allowed} --protocol 16",
             "#{allowed} --netns-dir /",
             "--netns-dir / #{allowed}",
@@ -304,6 +329,28 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     {:ok, %{program: %{os_pid: os_pid}}} = Beam.call(beam, Port, :info, [])
     Beam.kill(beam)
     await_gone(os_pid)
+  end
+
+  # Started as the release of a section is, and handed a netlink socket as each of its streams, the port program
+  # says nothing at all. Behind a launcher that is asked to, it says so by its status.
+  defp assert_takes_no_socket(machine, section, command) do
+    [start] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
+
+    hand_over = """
+    import socket, subprocess, sys
+    for number in range(3):
+        streams = [subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE]
+        streams[number] = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        ended = subprocess.run(sys.argv[1:], stdin=streams[0], stdout=streams[1], stderr=streams[2])
+        print(number, ended.returncode, ended.stdout or b"", ended.stderr or b"")
+    """
+
+    path = "/opt/hand_over.py"
+    Machine.run(machine, "cat > #{path} <<'EOF'\n#{hand_over}EOF\nchmod 0644 #{path}")
+    words = Enum.join(["/usr/bin/python3", path | command], " ")
+
+    assert Machine.run(machine, String.replace(start, @start, words)) ==
+             "0 4 b'' b''\n1 4 b'' b''\n2 4 b'' b''\n"
   end
 
   # As the kernel says, of those that matter here.
