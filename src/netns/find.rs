@@ -61,7 +61,10 @@ impl Finder {
     /// ```
     pub fn find(&self, netns: &Netns) -> Result<NetnsFile, Failure> {
         match netns {
-            Netns::Path(path) => check(self.find_path(path).map_err(Stage::Open.fails())?),
+            Netns::Path(path) => {
+                let found = self.find_path(path).map_err(Stage::Open.fails()).and_then(check);
+                found.map_err(|failure| self.told(path, failure))
+            }
             Netns::Pid(_) if !self.processes || !self.directories.is_empty() => {
                 Err(Stage::Open.fails()(Errno::EACCES))
             }
@@ -82,6 +85,26 @@ impl Finder {
             lookup::outside_procfs(path)
         } else {
             lookup::anywhere(path)
+        }
+    }
+
+    /// What the client is told of a failure. Through a magic link of procfs the program may get into
+    /// directories that the client may not enter: so he isn't told which of the files there are.
+    fn told(&self, path: &[u8], failure: Failure) -> Failure {
+        let tells_of_a_file = match failure.stage {
+            Stage::Open => match failure.errno {
+                Errno::EACCES | Errno::ENOTDIR | Errno::ELOOP => true,
+                // Of a name, which is looked at where its directory is there; not of the path.
+                Errno::ENAMETOOLONG => path.len() < PATH_MAX,
+                _ => false,
+            },
+            _ => failure.errno == Errno::EINVAL,
+        };
+        let anywhere = self.directories.is_empty() && self.processes;
+        if tells_of_a_file && anywhere && lookup::through_magic_link(path) {
+            Stage::Open.fails()(Errno::ENOENT)
+        } else {
+            failure
         }
     }
 

@@ -50,24 +50,43 @@ pub fn in_directory(place: InDirectory<'_>) -> Result<OwnedFd, Errno> {
 /// Finds `path`; `EACCES` if the way goes through procfs, wherever that is mounted and whatever
 /// symbolic links lead there.
 pub fn outside_procfs(path: &[u8]) -> Result<OwnedFd, Errno> {
+    walk(path, &mut |step| if step.is_on_procfs()? { Err(Errno::EACCES) } else { Ok(()) })
+}
+
+/// Whether the way goes through a link of procfs that leads to what a process has open, to its
+/// directories or its executable. The kernel lets those who may trace the process follow it, into
+/// directories that they may not enter otherwise: `proc_pid_cwd(5)`.
+pub fn through_magic_link(path: &[u8]) -> bool {
+    let mut found = false;
+    // As far as it can be walked.
+    let _ = walk(path, &mut |step| {
+        found = step.is_magic_link()?;
+        if found { Err(Errno::EXDEV) } else { Ok(()) }
+    });
+    found
+}
+
+/// Finds `path` name by name, and shows each step to `look`, whose error ends the walk.
+fn walk(path: &[u8], look: &mut dyn FnMut(&Step) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
-    let mut at = start(path)?;
+    let mut at = start(path, look)?;
     // What is still to come, the next name last.
     let mut rest = names(path);
     let mut links = 0;
     while let Some(name) = rest.pop() {
-        match step(&at, &name)? {
-            Step::File(file) => at = refuse_procfs(file)?,
-            Step::Link { link, target } => {
-                refuse_procfs(link)?;
+        let step = step(&at, &name)?;
+        look(&step)?;
+        match step {
+            Step::File(file) => at = file,
+            Step::Link { target, .. } => {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(Errno::ELOOP);
                 }
                 if target.starts_with(b"/") {
-                    at = start(&target)?;
+                    at = start(&target, look)?;
                 }
                 rest.extend(names(&target));
             }
@@ -77,8 +96,12 @@ pub fn outside_procfs(path: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 /// The directory in which the lookup of `path` starts.
-fn start(path: &[u8]) -> Result<OwnedFd, Errno> {
-    refuse_procfs(anywhere(if path.starts_with(b"/") { b"/" } else { b"." })?)
+fn start(path: &[u8], look: &mut dyn FnMut(&Step) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
+    let directory = Step::File(anywhere(if path.starts_with(b"/") { b"/" } else { b"." })?);
+    look(&directory)?;
+    match directory {
+        Step::File(file) | Step::Link { link: file, .. } => Ok(file),
+    }
 }
 
 /// The names in `path`, in reverse order.
@@ -96,17 +119,28 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
     names
 }
 
-fn refuse_procfs(file: OwnedFd) -> Result<OwnedFd, Errno> {
-    match fstatfs(&file)?.filesystem_type() {
-        PROC_SUPER_MAGIC => Err(Errno::EACCES),
-        _ => Ok(file),
-    }
-}
-
 /// What one name leads to.
 enum Step {
     File(OwnedFd),
     Link { link: OwnedFd, target: Vec<u8> },
+}
+
+impl Step {
+    fn is_on_procfs(&self) -> Result<bool, Errno> {
+        let (Step::File(file) | Step::Link { link: file, .. }) = self;
+        Ok(fstatfs(file)?.filesystem_type() == PROC_SUPER_MAGIC)
+    }
+
+    /// By their targets: other links of procfs lead to relative paths, and those in `ns` to namespaces.
+    fn is_magic_link(&self) -> Result<bool, Errno> {
+        const TARGETS: [&[u8]; 4] = [b"/", b"pipe:", b"socket:", b"anon_inode:"];
+        match self {
+            Step::Link { target, .. } if TARGETS.iter().any(|it| target.starts_with(it)) => {
+                self.is_on_procfs()
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 fn step(directory: &OwnedFd, name: &[u8]) -> Result<Step, Errno> {

@@ -111,6 +111,40 @@ fn without_capabilities_it_can_no_more_than_its_user() {
 }
 
 #[test]
+fn nothing_is_told_of_files_that_another_users_process_can_reach() {
+    let (directory, namespace) = (Directory::new(), Namespace::new());
+    let executable = with_capabilities(&directory);
+    // A directory that root alone may come to.
+    let closed = directory.join("closed");
+    let secret = closed.join("secret");
+    std::fs::create_dir_all(&secret).expect("a directory");
+    run("chmod", ["0700", closed.to_str().expect("UTF-8")]);
+    run("chmod", ["0755", secret.to_str().expect("UTF-8")]);
+    std::fs::write(secret.join("file"), "").expect("a file");
+    std::os::unix::fs::symlink("link", secret.join("link")).expect("a link");
+    let mut resident = Command::new("sleep")
+        .arg("1000")
+        .current_dir(&secret)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut port = as_user(&executable, &[]);
+    let process = format!("/proc/{}", resident.id());
+    let long = "x".repeat(256);
+    let root = format!("root{}/file", secret.display());
+    let answers: Vec<_> = ["cwd/file", "cwd/file/x", "cwd/link/x", "cwd/none", "cwd/none/x"]
+        .into_iter()
+        .chain([&*format!("cwd/{long}"), &root, "exe"])
+        .map(|name| port.open(path(format!("{process}/{name}")), 0).map(drop))
+        .collect();
+    let by_root = format!("{process}/root/proc/{}/ns/net", namespace.pid());
+    let namespace_is_found = port.open(path(by_root), 0).is_ok();
+    resident.kill().and_then(|()| resident.wait()).expect("its end");
+    assert_eq!(answers, vec![fails("open", Errno::ENOENT); answers.len()]);
+    assert!(namespace_is_found);
+}
+
+#[test]
 fn its_user_can_neither_trace_it_nor_open_its_descriptors() {
     let directory = Directory::new();
     for executable in [installed(&directory), with_capabilities(&directory)] {
