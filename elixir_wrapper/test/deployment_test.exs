@@ -145,6 +145,11 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert_changes(beam, context.name)
       assert_ends_together(beam)
     end
+
+    test "the port program writes to no netlink socket of its client's" do
+      command = [Port.Executable.default(), "--rendezvous", "@nobody-listens-here"]
+      assert_takes_no_socket(Machine.start(), "3 ", command)
+    end
   end
 
   describe "4, sudo:" do
@@ -246,6 +251,15 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert_changes(beam, context.name)
     end
 
+    test "the port program writes to no netlink socket of its client's", %{machine: machine} do
+      command = [@program, "--rendezvous", "@nobody-listens-here"]
+
+      for names <- [["my_app.service"], ["my_app.service", "no-new-privileges.conf"]] do
+        started = &String.replace(Unit.command(units(names)), @start, fn _start -> &1 end)
+        assert_takes_no_socket(machine, started, command)
+      end
+    end
+
     test "the other variant: no new privileges, and the BEAM has them all", context do
       beam = start_unit(context.machine, ["my_app.service", "no-new-privileges.conf"], [])
       assert capabilities(beam) == [:net_admin, :sys_admin, :sys_ptrace]
@@ -332,10 +346,13 @@ defmodule Linx.Netlink.Port.DeploymentTest do
   end
 
   # Started as the release of a section is, and handed a netlink socket as each of its streams, the port program
-  # says nothing at all. Behind a launcher that is asked to, it says so by its status.
-  defp assert_takes_no_socket(machine, section, command) do
+  # says nothing at all.
+  defp assert_takes_no_socket(machine, section, command) when is_binary(section) do
     [start] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
+    assert_takes_no_socket(machine, &String.replace(start, @start, &1), command)
+  end
 
+  defp assert_takes_no_socket(machine, started, command) when is_function(started) do
     hand_over = """
     import socket, subprocess, sys
     for number in range(3):
@@ -348,9 +365,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     path = "/opt/hand_over.py"
     Machine.run(machine, "cat > #{path} <<'EOF'\n#{hand_over}EOF\nchmod 0644 #{path}")
     words = Enum.join(["/usr/bin/python3", path | command], " ")
-
-    assert Machine.run(machine, String.replace(start, @start, words)) ==
-             "0 4 b'' b''\n1 4 b'' b''\n2 4 b'' b''\n"
+    assert Machine.run(machine, started.(words)) == "0 4 b'' b''\n1 4 b'' b''\n2 4 b'' b''\n"
   end
 
   # As the kernel says, of those that matter here.
