@@ -3,7 +3,7 @@ defmodule Linx.Netlink.Port.Test.Descriptors do
 
   import ExUnit.Assertions
 
-  alias Linx.Netlink.Port.Closer
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @patience 10_000
 

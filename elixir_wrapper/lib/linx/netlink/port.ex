@@ -87,7 +87,6 @@ defmodule Linx.Netlink.Port do
 
   alias Linx.Netlink.Port.{
     Call,
-    Closer,
     Descriptor,
     Errno,
     Error,
@@ -100,6 +99,8 @@ defmodule Linx.Netlink.Port do
     Telemetry,
     Wire
   }
+
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @typedoc "A setting of a server."
   @type setting() ::

@@ -16,27 +16,17 @@ defmodule Linx.Netlink.Port.Server do
   Whatever else there is to do comes first.
 
   When the port program dies, the requests in flight are sent once more, to the next one. What is held
-  against one that lives, `Linx.Netlink.Port.Health` says.
+  against one that lives, `Linx.Netlink.Port.Server.Health` says.
   """
 
   use GenServer
 
   require Logger
 
-  alias Linx.Netlink.Port.{
-    Alarm,
-    Backoff,
-    Closer,
-    Delivery,
-    Descriptor,
-    Executable,
-    Health,
-    Program,
-    Requests,
-    Settings,
-    Telemetry,
-    Wire
-  }
+  alias Linx.Netlink.Port.{Descriptor, Program, Settings, Telemetry, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Program.Executable
+  alias Linx.Netlink.Port.Server.{Alarm, Backoff, Delivery, Health, Requests}
 
   @epipe 32
   @einval 22

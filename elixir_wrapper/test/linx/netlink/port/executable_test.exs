@@ -339,7 +339,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
 
     test "at any moment leaves nothing" do
       # Those who find nobody at the rendezvous complain on stderr.
-      path = Fixture.script("exec #{Port.Executable.default()} \"$@\" 2> /dev/null\n")
+      path = Fixture.script("exec #{Port.Program.Executable.default()} \"$@\" 2> /dev/null\n")
       server = start_server(executable: path)
       _started = os_pid(Port)
       before = Enum.sort(port_programs())
@@ -394,7 +394,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
       for _number <- 1..50, do: {:error, _error} = Port.info(server)
 
       # In its place, in one step, the real one.
-      {:ok, _copied} = File.copy(Port.Executable.default(), path <> ".new")
+      {:ok, _copied} = File.copy(Port.Program.Executable.default(), path <> ".new")
       File.chmod!(path <> ".new", 0o755)
       File.rename!(path <> ".new", path)
 

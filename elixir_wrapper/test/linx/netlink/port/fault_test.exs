@@ -38,7 +38,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       log = capture_log(fn -> kill_program(server) end)
       assert [line] = log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
       assert line =~ "status 137"
-      assert line =~ Port.Executable.default()
+      assert line =~ Port.Program.Executable.default()
 
       {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
       assert os_pid(server) != os_pid
@@ -93,7 +93,7 @@ defmodule Linx.Netlink.Port.FaultTest do
         end)
 
       assert log =~ "does not answer any more"
-      assert log =~ Port.Executable.default()
+      assert log =~ Port.Program.Executable.default()
       await_gone(os_pid)
       assert os_pid(server) != os_pid
     end
@@ -188,7 +188,10 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "before its request was sent, nothing is opened for it", context do
       fifo = Path.join(Fixture.directory(), "go")
       {_output, 0} = System.cmd("mkfifo", [fifo])
-      path = Fixture.script("read go < #{fifo}\nexec #{Port.Executable.default()} \"$@\"\n")
+
+      path =
+        Fixture.script("read go < #{fifo}\nexec #{Port.Program.Executable.default()} \"$@\"\n")
+
       server = start_server(executable: path)
       callers = start_callers(8, server, context.namespace)
       await_in_flight(server, 8)

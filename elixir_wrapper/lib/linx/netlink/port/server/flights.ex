@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Flights do
+defmodule Linx.Netlink.Port.Server.Flights do
   @moduledoc """
   Which requests go to the port program together, and when.
 
@@ -23,7 +23,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {red, blue} = {{:open, "red"}, {:open, "blue"}}
       iex> flights = %Flights{} |> Flights.add(1, red) |> Flights.add(2, red) |> Flights.add(3, blue)
       iex> {Flights.ready?(flights), Flights.under_way?(flights)}
@@ -140,7 +140,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "blue"})
       iex> {queue, [{1, _red}] = party, flights} = Flights.board(flights)
       iex> {^queue, again, _flights} = flights |> Flights.put_back(queue, party) |> Flights.board()
@@ -181,7 +181,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
       iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
       iex> {Flights.ready?(flights), flights |> Flights.give_up(10) |> Flights.ready?()}
@@ -213,7 +213,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
       iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
       iex> for name <- ["blue", "red"],
@@ -231,7 +231,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "red"})
       iex> {_queue, party, _flights} =
       ...>   flights |> Flights.forget({:open, "red"}, %{1 => true}) |> Flights.board()
@@ -250,7 +250,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> leave = fn flights, id, now ->
       ...>   {queue, party, flights} = Flights.board(flights)
       ...>   Flights.launch(flights, queue, id, party, now)
@@ -276,7 +276,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> leave = fn flights, id, now ->
       ...>   {queue, party, flights} = Flights.board(flights)
       ...>   Flights.launch(flights, queue, id, party, now)
