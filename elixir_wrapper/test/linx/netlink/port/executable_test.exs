@@ -232,14 +232,14 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     say(b"rubbish", [0])
     unknown = bytes(#{bytes({:good, :day})})
     os.write(1, len(unknown).to_bytes(4, "big") + unknown)
-    say(frame[:14] + bytes([119, 2]) + b"ok", [0, 1, 2, 0])
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    say(frame[:14] + bytes([119, 2]) + b"ok", [netlink.fileno(), 1, 2, 0])
     sys.stdin.read()
     """
 
     server = start_server(executable: python(body))
 
-    # What comes is no netlink socket, but it is what was answered. That descriptors are closed again is
-    # checked when the test is over, as always.
+    # That descriptors are closed again is checked when the test is over, as always.
     log =
       capture_log(fn ->
         {:ok, socket} = Port.open("/proc/self/ns/net", :route, server: server)
@@ -267,29 +267,64 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert File.read!(log) == "request\nrequest\n"
   end
 
-  test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
-    body = """
+  # Answers each request with these words, and these descriptors.
+  defp answering(words, fds) do
+    python("""
     connection.sendmsg([bytes(#{hello(1)})], rights)
-    def request():
-        length = int.from_bytes(sys.stdin.buffer.read(4), "big")
-        return sys.stdin.buffer.read(length)
-    ours.send(request()[:14] + bytes([119, 2]) + b"ok")
-    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink.fileno()]))
-    ours.sendmsg([request()[:14] + bytes(#{bytes({:ok, [:ok, :ok, :ok]})})[1:]], [fds])
-    sys.stdin.read()
-    """
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
+    other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16).detach()
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM).detach()
+    file = os.open("/dev/null", os.O_RDONLY)
+    pipe = os.pipe()[0]
+    while (head := sys.stdin.buffer.read(4)):
+        request = sys.stdin.buffer.read(int.from_bytes(head, "big"))
+        fds = array.array("i", [#{fds}])
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
+        ours.sendmsg([request[:14] + bytes(#{bytes(words)})[1:]], rights)
+    """)
+  end
 
-    server = start_server(executable: python(body))
+  test "one that answers without the descriptors is EPROTO for those who miss theirs" do
+    server = start_server(executable: answering(:ok, ""))
 
-    assert {:error, %Error{stage: :port, errno: :emfile}} =
+    assert {:error, %Error{stage: :port, errno: :eproto} = error} =
              Port.open("/proc/self/ns/net", :route, server: server)
 
+    refute Exception.message(error) =~ "ulimit"
+    server = start_server(executable: answering({:ok, [:ok, :ok, :ok]}, "netlink"))
+
     assert {:ok,
-            [{:ok, socket}, {:error, %Error{errno: :emfile}}, {:error, %Error{errno: :emfile}}]} =
+            [{:ok, socket}, {:error, %Error{errno: :eproto}}, {:error, %Error{errno: :eproto}}]} =
              Port.open_many(List.duplicate({"/proc/self/ns/net", :route}, 3), server: server)
 
     :ok = :socket.close(socket)
+    assert Descriptors.settle(server) == 0
+  end
+
+  for fd <- ["other", "tcp", "file", "pipe"] do
+    test "one that hands over something else is EPROTO, and what came is closed: #{fd}" do
+      server = start_server(executable: answering(:ok, unquote(fd)))
+
+      assert {:error, %Error{stage: :port, errno: :eproto}} =
+               Port.open("/proc/self/ns/net", :route, server: server)
+
+      assert Descriptors.settle(server) == 0
+    end
+  end
+
+  test "one that always sends more than was asked for is replaced, and doesn't flood the log" do
+    server = start_server(executable: answering(:ok, "netlink, tcp"))
+
+    log =
+      capture_log(fn ->
+        for _number <- 1..30 do
+          {:ok, socket} = Port.open("/proc/self/ns/net", :route, server: server)
+          :ok = :socket.close(socket)
+        end
+      end)
+
+    assert length(log_lines(log)) < 30
+    assert log =~ "again and again"
     assert Descriptors.settle(server) == 0
   end
 
