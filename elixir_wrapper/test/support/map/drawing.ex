@@ -29,7 +29,10 @@ defmodule Linx.Netlink.Port.Test.Map.Drawing do
 
   defp lines(text) do
     lines = for "    " <> line <- String.split(text, "\n"), do: line(line)
-    if lines == [], do: raise("nothing is drawn in #{@page} where #{text} begins")
+
+    if lines == [],
+      do: raise("nothing is drawn in #{@page}, above or below a heading of the wrapper's rooms")
+
     lines
   end
 

@@ -9,10 +9,10 @@ defmodule Linx.Netlink.Port.Test.Map.Sources do
   @tops ["lib/linx/netlink/port/", "lib/linx/netlink/", "lib/"]
 
   @typedoc "A file, and one that it uses."
-  @type use() :: {Path.t(), Path.t()}
+  @type pair() :: {Path.t(), Path.t()}
 
   @typedoc "Who uses whom among neighbours, and a pair of files that shows it."
-  @type arrows() :: %{optional({String.t(), String.t()}) => use()}
+  @type arrows() :: %{optional({String.t(), String.t()}) => pair()}
 
   @doc "Every file of the wrapper."
   @spec files() :: [Path.t(), ...]
@@ -35,7 +35,7 @@ defmodule Linx.Netlink.Port.Test.Map.Sources do
   end
 
   @doc "Every file with every other that it names."
-  @spec uses() :: [use()]
+  @spec uses() :: [pair()]
   def uses do
     trees =
       for file <- files(),
@@ -52,12 +52,12 @@ defmodule Linx.Netlink.Port.Test.Map.Sources do
   end
 
   @doc "The arrows between the rooms."
-  @spec between_rooms([use()]) :: arrows()
+  @spec between_rooms([pair()]) :: arrows()
   def between_rooms(uses),
     do: for({a, b} = use <- uses, room(a) != room(b), into: %{}, do: {{room(a), room(b)}, use})
 
   @doc "The arrows between the modules of a room."
-  @spec inside([use()], String.t()) :: arrows()
+  @spec inside([pair()], String.t()) :: arrows()
   def inside(uses, room) do
     for {a, b} = use <- uses, room(a) == room, room(b) == room, into: %{} do
       {{name(a), name(b)}, use}
