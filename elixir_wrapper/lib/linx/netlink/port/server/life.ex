@@ -190,7 +190,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   defp strange(state, text) do
     {outcome, health} = Health.strange(state.health, State.now())
 
-    if outcome == :forgiven,
+    if outcome == :told,
       do: Logger.warning(Program.describe(state.program) <> " " <> text)
 
     State.wake_at(%{state | health: health}, Health.due(health))
