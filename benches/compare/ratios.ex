@@ -8,7 +8,7 @@ defmodule Bench.Ratios do
 
   alias Bench.Stats
 
-  # What, over what; from which pauses on; floor and aim.
+  # What, over what; after which pauses; floor and aim.
   @p50 [
     {:drop_in, :nif, [0, 2, 20], 1.3, 1.0},
     {:open, :nif_adopted, [0, 2, 20], 1.3, 1.0},
@@ -26,7 +26,8 @@ defmodule Bench.Ratios do
       callers(measured[:callers]),
       many(measured[:many]),
       others(measured[:pauses][0]),
-      namespaces(measured[:namespaces])
+      namespaces(measured[:namespaces]),
+      program(measured[:program])
     ])
   end
 
@@ -101,6 +102,19 @@ defmodule Bench.Ratios do
     [ratio(single(last, first), "drop_in in #{most}/#{fewest} namespaces p50", 0, :low, nil, nil)]
   end
 
+  # No ratios, but bounds like theirs.
+  defp program(nil), do: []
+
+  defp program(program) do
+    for {name, value, floor} <- [
+          {"resident KiB", program.resident_most_kib, 4096},
+          {"ms to the first socket", program.first_socket_ms, 20},
+          {"KiB of the binary", program.binary_kib, 1024},
+          {"ns of processor time when idle", program.idle_processor_ns, 0}
+        ],
+        do: value |> single(1) |> ratio(name, nil, :low, floor, nil)
+  end
+
   defp single(over, under) do
     value = Float.round(over / under, 3)
     %{value: value, spread: [value, value], levels: [[value, 1]]}
@@ -117,11 +131,11 @@ defmodule Bench.Ratios do
     worst = if ratio.better == :low, do: Enum.max(values), else: Enum.min(values)
 
     cond do
-      ratio.aim == nil -> nil
-      good?(ratio.better, worst, ratio.aim) -> :aim
-      ratio.floor == nil -> :told
-      good?(ratio.better, worst, ratio.floor) -> :floor
-      true -> :nothing
+      ratio.aim && good?(ratio.better, worst, ratio.aim) -> :aim
+      ratio.floor && good?(ratio.better, worst, ratio.floor) -> :floor
+      ratio.floor -> :nothing
+      ratio.aim -> :told
+      true -> nil
     end
   end
 
