@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Requests that may be in flight, unless the command line says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// The largest buffer of a socket, in bytes, unless the command line says otherwise.
 pub const DEFAULT_MAX_BUFFER: usize = 8 << 20;
+
+/// What is written of a text that a client chose, in bytes.
+const MOST_OF_A_LINE: usize = 400;
 
 /// What `--version` prints.
 pub const VERSION: &str = concat!("linx-netlink-port ", env!("CARGO_PKG_VERSION"), "\n");
@@ -156,6 +158,8 @@ pub enum UsageError {
         option: &'static str,
         /// What was given to it.
         value: OsString,
+        /// What it takes.
+        range: RangeInclusive<i32>,
     },
     /// A directory whose path is not absolute.
     Relative(PathBuf),
@@ -170,8 +174,10 @@ impl fmt::Display for UsageError {
                 write!(f, "unknown argument {}", argument.to_string_lossy())
             }
             UsageError::MissingValue(option) => write!(f, "{option} takes a value"),
-            UsageError::BadNumber { option, value } => {
-                write!(f, "{option} cannot be {}", value.to_string_lossy())
+            UsageError::BadNumber { option, value, range } => {
+                let (least, most) = (range.start(), range.end());
+                let value = value.to_string_lossy();
+                write!(f, "{option} takes a number from {least} to {most}, not {value}")
             }
             UsageError::Relative(path) => {
                 write!(f, "--netns-dir takes an absolute path, not {}", path.display())
@@ -187,8 +193,8 @@ impl std::error::Error for UsageError {}
 ///
 /// Fails with the first that is wrong: an argument that is no option, an option without its value,
 /// a value that is no number in its range (1 to 4096 for `--max-in-flight`, 1 to 2^31-1 for
-/// `--max-buffer`, 0 to 2^31-1 for `--protocol`) or no absolute path. If none is wrong, fails where `--rendezvous` is missing. What
-/// comes after `--help` or `--version` is not looked at.
+/// `--max-buffer`, 0 to 2^31-1 for `--protocol`) or no absolute path. If none is wrong, fails where
+/// `--rendezvous` is missing. What comes after `--help` or `--version` is not looked at.
 ///
 /// ```
 /// use linx_netlink_port::cli::{Invocation, Settings, parse};
@@ -236,16 +242,41 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
     Ok(Invocation::Serve(settings))
 }
 
-fn number<N: FromStr + PartialOrd>(
+fn number<N: TryFrom<i32>>(
     option: &'static str,
     value: OsString,
-    range: RangeInclusive<N>,
+    range: RangeInclusive<i32>,
 ) -> Result<N, UsageError> {
-    let parsed = value.to_str().and_then(|text| text.parse().ok());
-    match parsed.filter(|number| range.contains(number)) {
-        Some(number) => Ok(number),
-        None => Err(UsageError::BadNumber { option, value }),
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    match number.filter(|number| range.contains(number)).map(N::try_from) {
+        Some(Ok(number)) => Ok(number),
+        _ => Err(UsageError::BadNumber { option, value, range }),
     }
+}
+
+/// One line of what may hold anything that the client chose, such as an argument: without characters
+/// that would do something to a terminal or to the line, and not much longer than a line.
+///
+/// ```
+/// use linx_netlink_port::cli::line;
+///
+/// assert_eq!(line("unknown argument --café"), "unknown argument --café");
+/// assert_eq!(line("\u{1b}[2J\n\u{202e}"), r"\u{1b}[2J\n\u{202e}");
+/// assert!(line(&"x".repeat(100_000)).len() < 500);
+/// ```
+pub fn line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        if line.len() > MOST_OF_A_LINE {
+            line.push_str("...");
+            break;
+        }
+        match character {
+            '"' | '\'' | '\\' => line.push(character),
+            _ => line.extend(character.escape_debug()),
+        }
+    }
+    line
 }
 
 fn directory(value: OsString) -> Result<PathBuf, UsageError> {
@@ -263,6 +294,14 @@ mod tests {
 
     fn settings(rendezvous: &str, max_in_flight: usize) -> Invocation {
         Invocation::Serve(Settings { max_in_flight, ..Settings::new(rendezvous.into()) })
+    }
+
+    fn bad_number(
+        option: &'static str,
+        value: &str,
+        range: RangeInclusive<i32>,
+    ) -> Result<Invocation, UsageError> {
+        Err(UsageError::BadNumber { option, value: value.into(), range })
     }
 
     #[test]
@@ -302,8 +341,7 @@ mod tests {
         }
         for value in ["-1", "2147483648", "route", "0x10"] {
             let error = parsed(&format!("--rendezvous @x --protocol {value}"));
-            let option = "--protocol";
-            assert_eq!(error, Err(UsageError::BadNumber { option, value: value.into() }));
+            assert_eq!(error, bad_number("--protocol", value, 0..=i32::MAX));
         }
         assert_eq!(parsed("--netns-dir"), Err(UsageError::MissingValue("--netns-dir")));
     }
@@ -327,8 +365,7 @@ mod tests {
         assert_eq!(parsed("--colour"), Err(UsageError::Unknown("--colour".into())));
         for value in ["0", "4097", "-1", "many"] {
             let error = parsed(&format!("--rendezvous @x --max-in-flight {value}"));
-            let option = "--max-in-flight";
-            assert_eq!(error, Err(UsageError::BadNumber { option, value: value.into() }));
+            assert_eq!(error, bad_number("--max-in-flight", value, 1..=4096));
         }
     }
 }

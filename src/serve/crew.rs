@@ -1,14 +1,14 @@
 use super::Server;
-use super::input::End;
+use super::input::{End, Input};
 use super::job::Job;
 use super::thread;
 use crate::confine::end;
 use crate::wire::Stage;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::sync::PoisonError;
+use std::sync::Once;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// How many threads wait for something to read.
@@ -40,7 +40,7 @@ pub fn run(server: Server) -> ! {
 /// Ends the program when the client has closed stdin, [`LAST_READS`] later. A thread does nothing
 /// but this, since every other may be stuck in a write to the client, and would then never come to
 /// read the end of file.
-fn end_with_client() {
+fn end_with_client(server: &Server) {
     let stdin = io::stdin();
     // No event is asked for; that all writers are gone is told nevertheless.
     let mut gone = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
@@ -54,7 +54,45 @@ fn end_with_client() {
     }
     // Nothing to wait for but time.
     let _ = poll(&mut [], LAST_READS);
-    end(0)
+    read_to_the_end(server)
+}
+
+/// Reads what nobody has read in time, and drops it: the status tells where stdin ended.
+fn read_to_the_end(server: &Server) -> ! {
+    let mut reader = server.reader();
+    loop {
+        match reader.next() {
+            Input::Frame(_) | Input::TooLarge => {}
+            Input::End(how) => leave(server, how),
+            // Somebody else has opened the pipe by now.
+            Input::Nothing => end(0),
+        }
+    }
+}
+
+fn leave(server: &Server, how: End) -> ! {
+    // Other threads may find the end too.
+    static TOLD: Once = Once::new();
+    match how {
+        End::AtBoundary => end(0),
+        End::InsideFrame => {
+            TOLD.call_once(|| server.complain("stdin ended inside a frame"));
+            end(1)
+        }
+    }
+}
+
+impl Server {
+    /// Writes a line to stderr, without the program's capabilities, if there is room for it.
+    fn complain(&self, text: &str) {
+        let mut stderr = io::stderr();
+        let mut room = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut room, PollTimeout::ZERO) == Ok(1) {
+            let line = format!("linx-netlink-port: {text}\n");
+            // The status says it too.
+            let _ = self.report.privileges.held.lay_down_for(|| stderr.write_all(line.as_bytes()));
+        }
+    }
 }
 
 /// Starts the threads that are missing. Returns whether there are any spares.
@@ -62,7 +100,7 @@ fn end_with_client() {
 /// Threads begin in the namespace of their starter, so this is for one that has entered none.
 fn keep_up_crew(server: &'static Server) -> bool {
     // Where no thread can be had now, there may be one later.
-    if !server.watching.swap(true, AcqRel) && start(end_with_client).is_err() {
+    if !server.watching.swap(true, AcqRel) && start(move || end_with_client(server)).is_err() {
         server.watching.store(false, Release);
     }
     let one_more = |count| (count < SPARES).then_some(count + 1);
@@ -94,18 +132,16 @@ fn stand_by(server: &'static Server) {
 fn wait_for_job(server: &'static Server) -> Job {
     loop {
         server.bell.wait();
-        let mut reader = server.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match server.next_job(&mut reader) {
+        match server.next_job() {
             Ok(Some(job)) => {
-                if reader.has_more() {
+                if server.reader().has_more() {
                     server.bell.ring();
                 }
                 return job;
             }
             // Another thread has read it, or it is no whole frame yet.
             Ok(None) => {}
-            Err(End::AtBoundary) => end(0),
-            Err(End::InsideFrame) => end(1),
+            Err(how) => leave(server, how),
         }
     }
 }

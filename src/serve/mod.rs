@@ -26,8 +26,8 @@ use bell::Bell;
 use input::FrameReader;
 use output::Output;
 use rustix::io::Errno;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -174,6 +174,11 @@ impl Server {
                 BoundingSet::Kept => "kept",
             },
         }
+    }
+
+    /// To read, and no longer than that: the thread that waits for the client's end must get it.
+    fn reader(&self) -> MutexGuard<'_, FrameReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_ok(&self) {
