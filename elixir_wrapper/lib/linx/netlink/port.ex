@@ -40,10 +40,16 @@ defmodule Linx.Netlink.Port do
         executable: nil,
         launcher: [],
         args: [],
-        timeout: 5_000
+        rendezvous: nil,
+        timeout: 5_000,
+        netns_dirs: ["/run/netns", "/var/run/netns"]
 
   An `executable` of `nil` is the one that was built with the library. Another is given by its path, such
   as `"/usr/libexec/linx-netlink-port"`. The `timeout` is in milliseconds.
+
+  `netns_dirs` holds for all servers: these are the directories in which `{:name, name}` is looked for. The
+  port program is asked for one after the other, until it finds the name; a directory where it may not look
+  (`EACCES`) is passed over. Docker's are in `"/run/docker/netns"`.
 
   ## Who owns what
 
@@ -60,8 +66,9 @@ defmodule Linx.Netlink.Port do
   which says what to do. Errors of the stage `:port` are
 
     * `:enoent`: it isn't there, or its launcher isn't;
-    * `:eacces`: it can't be run;
-    * `:epipe`: it died, or the server is not running;
+    * `:eacces`: it can't be run, or the directory of the setting `:rendezvous` is open to others;
+    * `:eaddrinuse`: somebody else listens at the address of the setting `:rendezvous`;
+    * `:epipe`: it ended before it answered, or the server is not running;
     * `:etimedout`: no answer in time;
     * `:eproto`: it is something else, or speaks another version;
     * `:emfile`: the BEAM has no descriptor left;
@@ -97,6 +104,7 @@ defmodule Linx.Netlink.Port do
     Server,
     Settings,
     Telemetry,
+    Text,
     Wire
   }
 
@@ -108,6 +116,7 @@ defmodule Linx.Netlink.Port do
           | {:executable, Path.t()}
           | {:launcher, [String.t()]}
           | {:args, [String.t()]}
+          | {:rendezvous, String.t()}
           | {:timeout, pos_integer()}
 
   @typedoc "An option of a call: whom to ask, how long to wait, and what to do to the socket."
@@ -124,6 +133,10 @@ defmodule Linx.Netlink.Port do
     * `:executable`: the port program, by default the one that was built with the library;
     * `:launcher`: a command to put in front of it, such as `["sudo", "-n"]`;
     * `:args`: more arguments for it, such as `["--max-in-flight", "64"]`;
+    * `:rendezvous`: where the port program finds the server: an absolute path, or `@` and an abstract name,
+      of 107 bytes at most. By default it is a random abstract name. A fixed one is for a rule of sudo, doas or
+      a sandbox that must name it. Each server needs one of its own. The directory of a path must be the
+      BEAM's user's alone (mode 0700); what a BEAM that was killed has left there is replaced;
     * `:timeout`: how long a call takes at most, and how long a port program may take to start, in
       milliseconds, by default 5,000.
 
@@ -171,7 +184,7 @@ defmodule Linx.Netlink.Port do
   `netns` is one of
 
     * `:host`, the BEAM's own, for which no port program is needed;
-    * `{:name, name}`, a name of `ip netns`;
+    * `{:name, name}`, a name of `ip netns`, in one of the directories of the setting `:netns_dirs`;
     * `{:pid, pid}`, that of a process;
     * `{:path, path}` or a plain path, that of a namespace file.
 
@@ -206,8 +219,8 @@ defmodule Linx.Netlink.Port do
 
       iex> {:error, error} = Linx.Netlink.Port.open({:name, "green"}, :route)
       iex> Exception.message(error)
-      ~s|could not open the network namespace "green" (/run/netns/green): no such file or | <>
-        ~s|directory (ENOENT); `ip netns list` shows the names there are|
+      ~s|could not open the network namespace "green" (/run/netns/green, /var/run/netns/green): | <>
+        ~s|no such file or directory (ENOENT); `ip netns list` shows the names there are|
   """
   @spec open(Netns.t(), Protocol.t(), [option()]) ::
           {:ok, :socket.socket()} | {:error, Error.t()}
@@ -308,7 +321,7 @@ defmodule Linx.Netlink.Port do
 
   defp entry!(other, _common) do
     raise ArgumentError,
-          "expected {netns, protocol} or {netns, protocol, options}, got: #{inspect(other)}"
+          "expected {netns, protocol} or {netns, protocol, options}, got: #{Text.term(other)}"
   end
 
   defp merge!([], options), do: options
@@ -319,6 +332,15 @@ defmodule Linx.Netlink.Port do
 
   defp open_entry(%{target: {:ok, :host}} = entry, _server, _deadline),
     do: Host.open(entry.number, entry.options)
+
+  defp open_entry(%{target: {:ok, {:places, [place | _more]}} = target} = entry, server, time) do
+    result = open_entry(%{entry | target: {:ok, place}}, server, time)
+
+    case Netns.elsewhere(target, result) do
+      nil -> result
+      next -> Netns.better(result, open_entry(%{entry | target: next}, server, time))
+    end
+  end
 
   defp open_entry(%{target: {:ok, netns}, number: number} = entry, server, time) do
     with {:ok, command} <- Wire.open(netns, number, entry.options),
@@ -354,16 +376,34 @@ defmodule Linx.Netlink.Port do
     {entries, indexes} = Enum.unzip(chunk)
 
     results =
-      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, time)),
+      for {entry, result} <- Enum.zip(entries, open_in_turn(entries, server, time)),
           do: result(result, entry)
 
     Enum.zip(indexes, results)
   end
 
+  # Those that were not found are asked for again, all at once, in their next places.
+  defp open_in_turn([], _server, _time), do: []
+
+  defp open_in_turn(entries, server, time) do
+    tried =
+      for {entry, result} <- Enum.zip(entries, open_at_once(entries, server, time)),
+          do: {entry, Netns.elsewhere(entry.target, result), result}
+
+    again = for {entry, next, _result} <- tried, next != nil, do: %{entry | target: next}
+    {results, []} = Enum.map_reduce(tried, open_in_turn(again, server, time), &in_turn/2)
+    results
+  end
+
+  defp in_turn({_entry, nil, result}, later), do: {result, later}
+
+  defp in_turn({_entry, _next, result}, [second | later]),
+    do: {Netns.better(result, second), later}
+
   defp open_at_once(entries, server, time) do
     wire =
       for %{target: {:ok, netns}} = entry <- entries,
-          do: Wire.entry(netns, entry.number, entry.options)
+          do: Wire.entry(place(netns), entry.number, entry.options)
 
     with {:ok, command} <- Wire.open_many(wire),
          {:ok, results, id, closer} <-
@@ -375,6 +415,9 @@ defmodule Linx.Netlink.Port do
       {:error, reason} -> Enum.map(entries, fn _entry -> {:error, reason} end)
     end
   end
+
+  defp place({:places, [place | _more]}), do: place
+  defp place(netns), do: netns
 
   defp adopt_result({:ok, fd}, entry), do: adopt(fd, entry.number)
   defp adopt_result({:error, reason}, _entry), do: {:error, reason}

@@ -1,7 +1,7 @@
 defmodule Linx.Netlink.Port.Call do
   @moduledoc "What a caller does, in its own process: asks a server, and waits."
 
-  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.{Errno, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
@@ -14,7 +14,7 @@ defmodule Linx.Netlink.Port.Call do
   @type answer() ::
           {:ok, Outcome.opened(), Wire.id(), Closer.t()}
           | {:ok, map(), map(), Closer.t()}
-          | {:error, {atom(), pos_integer()}}
+          | {:error, {atom(), Errno.reason()}}
 
   @typedoc "When a call began, in monotonic milliseconds, and how many it may take."
   @type time() :: {integer(), pos_integer() | nil}
@@ -22,7 +22,8 @@ defmodule Linx.Netlink.Port.Call do
   @doc """
   Asks for something and waits for the answer, which comes in time (`time/1`).
 
-  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
+  There is always an answer: a server that is not there is `{:port, :no_server}`, one that goes away
+  meanwhile `{:port, EPIPE}`.
 
   ## Example
 
@@ -31,12 +32,13 @@ defmodule Linx.Netlink.Port.Call do
       iex> program.protocol
       1
       iex> Call.request(:nobody, :info, Wire.info(), Call.time(1_000))
-      {:error, {:port, 32}}
+      {:error, {:port, :no_server}}
   """
   @spec request(GenServer.server(), Requests.expectation(), Wire.command(), time()) :: answer()
   def request(server, expect, command, time) do
     GenServer.call(server, {expect, command, time}, :infinity)
   catch
+    :exit, {:noproc, _call} -> {:error, {:port, :no_server}}
     :exit, _reason -> {:error, {:port, @epipe}}
   end
 

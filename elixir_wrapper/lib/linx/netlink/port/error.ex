@@ -8,18 +8,21 @@ defmodule Linx.Netlink.Port.Error do
       over), `:thread` (the port program has no room for the request), or `:port` (the port program
       itself can't be used);
     * `:errno` is the error as an atom, such as `:eperm`, and `:code` the same as the kernel's number;
-    * `:netns` and `:protocol` are what was asked for.
+    * `:netns` and `:protocol` are what was asked for;
+    * `:cause` is what the number alone doesn't tell, where there is such a thing, else `nil`: `:no_server` (the
+      server is not running), `:other_node` (it was asked from another node), `:no_launcher` (the launcher is
+      not there), `:bad_rendezvous` (the directory of the setting `:rendezvous` is open to others).
 
   It is an exception, so that it can be raised, and `Exception.message/1` says what failed, on what,
   and, where there is a usual cause, what to do:
 
       iex> error = Linx.Netlink.Port.Error.new(:open, 2, {:name, "blue"}, :route)
       iex> Exception.message(error)
-      "could not open the network namespace \\"blue\\" (/run/netns/blue): " <>
+      "could not open the network namespace \\"blue\\" (/run/netns/blue, /var/run/netns/blue): " <>
         "no such file or directory (ENOENT); `ip netns list` shows the names there are"
   """
 
-  alias Linx.Netlink.Port.{Errno, Netns}
+  alias Linx.Netlink.Port.{Errno, Netns, Text}
 
   @typedoc "The step that failed."
   @type stage() ::
@@ -39,26 +42,30 @@ defmodule Linx.Netlink.Port.Error do
           errno: atom(),
           code: pos_integer(),
           netns: Netns.t() | nil,
-          protocol: Linx.Netlink.Port.Protocol.t() | nil
+          protocol: Linx.Netlink.Port.Protocol.t() | nil,
+          cause: Errno.reason() | nil
         }
 
-  defexception [:stage, :errno, :code, :netns, :protocol]
+  defexception [:stage, :errno, :code, :netns, :protocol, :cause]
 
-  @doc "An error from the step that failed and its error number."
-  @spec new(stage(), pos_integer(), term(), term()) :: t()
-  def new(stage, code, netns \\ nil, protocol \\ nil) do
+  @doc "An error from the step that failed and its error number, or the cause."
+  @spec new(stage(), Errno.reason(), term(), term()) :: t()
+  def new(stage, reason, netns \\ nil, protocol \\ nil) do
+    code = Errno.to_code(reason)
+
     %__MODULE__{
       stage: stage,
       errno: Errno.to_atom(code),
       code: code,
       netns: netns,
-      protocol: protocol
+      protocol: protocol,
+      cause: if(is_atom(reason), do: reason)
     }
   end
 
   @impl true
   def message(%__MODULE__{} = error) do
-    "could not #{attempt(error)}: #{Errno.describe(error.code)}#{remedy(error)}"
+    Text.printable("could not #{attempt(error)}: #{Errno.describe(error.code)}#{remedy(error)}")
   end
 
   defp attempt(%{stage: :open} = error), do: "open #{Netns.describe(error.netns)}"
@@ -85,7 +92,7 @@ defmodule Linx.Netlink.Port.Error do
   defp socket(%{protocol: nil} = error), do: "a netlink socket in #{Netns.describe(error.netns)}"
 
   defp socket(%{protocol: protocol} = error) do
-    "a netlink socket of protocol #{inspect(protocol)} in #{Netns.describe(error.netns)}"
+    "a netlink socket of protocol #{Text.term(protocol)} in #{Netns.describe(error.netns)}"
   end
 
   defp remedy(error) do
@@ -98,6 +105,11 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :open, errno: :enoent, netns: {:name, _name}}),
     do: "`ip netns list` shows the names there are"
 
+  defp hint(%{stage: :open, errno: :enoent, netns: path}) when is_binary(path) do
+    if path != "" and not String.contains?(path, "/"),
+      do: "that is a path; the name of a namespace is {:name, #{Text.quoted(path)}}"
+  end
+
   defp hint(%{stage: :open, errno: errno, netns: {:pid, _pid}}) when errno in [:enoent, :esrch],
     do: "there is no such process (any more)"
 
@@ -108,7 +120,12 @@ defmodule Linx.Netlink.Port.Error do
         "(--netns-dir, --no-pid)"
 
   defp hint(%{stage: :open, errno: :einval}), do: "a path can't contain a NUL byte"
-  defp hint(%{stage: :open, errno: :enametoolong}), do: "a path has at most 4095 bytes"
+
+  defp hint(%{stage: :open, errno: :enametoolong, netns: {:name, _name}}),
+    do: "a name has at most 255 bytes"
+
+  defp hint(%{stage: :open, errno: :enametoolong}),
+    do: "a path has at most 4095 bytes, and each name in it at most 255"
 
   defp hint(%{errno: :emfile, netns: :host}),
     do: "the BEAM has no descriptor left; raise its `ulimit -n`"
@@ -124,7 +141,7 @@ defmodule Linx.Netlink.Port.Error do
 
   defp hint(%{stage: :setns, errno: :einval}),
     do:
-      "it is there, but it is not a network namespace: a name in /run/netns is an empty file after " <>
+      "it is there, but it is not a network namespace: a name of `ip netns` is an empty file after " <>
         "its namespace was unmounted (stale), and before `ip netns add` has mounted it (not ready yet)"
 
   defp hint(%{stage: :userns}),
@@ -143,6 +160,9 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :socket, errno: :eacces}),
     do: "the port program's arguments forbid this protocol (--protocol)"
 
+  defp hint(%{stage: :setsockopt, errno: :einval}),
+    do: "this protocol has no such group (:memberships)"
+
   defp hint(%{stage: :setsockopt, errno: :eacces}),
     do: "a buffer is larger than the port program's arguments allow (--max-buffer)"
 
@@ -158,8 +178,24 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :thread, errno: :eagain}),
     do: "too many requests are in flight (--max-in-flight) or no thread could be started"
 
-  defp hint(%{stage: :port} = error), do: port_hint(error.errno)
+  defp hint(%{stage: :port, cause: nil} = error), do: port_hint(error.errno)
+  defp hint(%{stage: :port} = error), do: cause_hint(error.cause)
   defp hint(_error), do: nil
+
+  defp cause_hint(:no_server),
+    do: "its server is not running: is the name (:server) right, and has it been started?"
+
+  defp cause_hint(:other_node),
+    do:
+      "its server is on another node, and a socket can't be sent to this one; ask a server of this node"
+
+  defp cause_hint(:no_launcher),
+    do: "its launcher is not there; the setting :launcher says which command it is"
+
+  defp cause_hint(:bad_rendezvous),
+    do: "the directory of the setting :rendezvous must be the BEAM's user's alone (mode 0700)"
+
+  defp cause_hint(_cause), do: nil
 
   defp port_hint(:enoent),
     do: "it is not there: `mix compile` builds it, the option :executable says where it is"
@@ -168,7 +204,7 @@ defmodule Linx.Netlink.Port.Error do
     do: "it can't be run: it must be a file with the permission to execute it"
 
   defp port_hint(:epipe),
-    do: "it died, or its server is not running; the next call starts it again"
+    do: "it ended before it answered, and the log says how"
 
   defp port_hint(:etimedout), do: "it did not answer in time"
   defp port_hint(:eproto), do: "what it says is not the protocol of this version"
@@ -178,7 +214,11 @@ defmodule Linx.Netlink.Port.Error do
     do: "the request is larger than the 1 MiB that the port program takes"
 
   defp port_hint(:einval),
-    do: "it was asked from another node, or refused an argument, and the log says which"
+    do: "it refused an argument, and the log says which"
+
+  defp port_hint(:eaddrinuse),
+    do:
+      "somebody else listens at the address of the setting :rendezvous; each server needs one of its own"
 
   defp port_hint(errno) when errno in [:eagain, :enomem],
     do: "the system has no process or no memory left for it"

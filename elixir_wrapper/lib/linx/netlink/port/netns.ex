@@ -9,12 +9,14 @@ defmodule Linx.Netlink.Port.Netns do
       iex> Linx.Netlink.Port.Netns.resolve!("/run/netns/blue")
       {:ok, "/run/netns/blue"}
       iex> Linx.Netlink.Port.Netns.resolve!({:name, "blue"})
-      {:ok, "/run/netns/blue"}
+      {:ok, {:places, ["/run/netns/blue", "/var/run/netns/blue"]}}
       iex> Linx.Netlink.Port.Netns.resolve!({:pid, 4711})
       {:ok, {:pid, 4711}}
       iex> Linx.Netlink.Port.Netns.resolve!("/run/netns/bl\\0ue")
       {:error, {:open, 22}}
   """
+
+  alias Linx.Netlink.Port.{Settings, Text}
 
   @typedoc "A network namespace, as users name it."
   @type t() ::
@@ -24,11 +26,17 @@ defmodule Linx.Netlink.Port.Netns do
           | {:name, String.t()}
           | Path.t()
 
-  @typedoc "A network namespace, as the wire knows it; `:host` is none of the port program's business."
-  @type wire() :: :host | binary() | {:pid, pos_integer()}
+  @typedoc """
+  A network namespace, as the wire knows it; `:host` is none of the port program's business. Of several
+  `:places`, it is the first that there is, as the port program sees it.
+  """
+  @type wire() :: :host | binary() | {:pid, pos_integer()} | {:places, [binary(), ...]}
 
   # PATH_MAX counts the byte that ends the string.
   @path_max 4096
+  @enoent 2
+  @eacces 13
+  @enotdir 20
   @einval 22
   @enametoolong 36
 
@@ -37,7 +45,7 @@ defmodule Linx.Netlink.Port.Netns do
   bytes or more (36), or is relative and the BEAM's working directory can't be told.
 
   It raises `ArgumentError` on what names no network namespace: another term, a process id that is none, a
-  name that would lead out of /run/netns.
+  name that would lead out of the directories of names.
   """
   @spec resolve!(term()) :: {:ok, wire()} | {:error, {:open, pos_integer()}}
   def resolve!(:host), do: {:ok, :host}
@@ -50,7 +58,7 @@ defmodule Linx.Netlink.Port.Netns do
 
   def resolve!(other) do
     raise ArgumentError,
-          "not a network namespace: #{inspect(other)}; expected :host, {:path, path}, " <>
+          "not a network namespace: #{Text.term(other)}; expected :host, {:path, path}, " <>
             "{:pid, pid}, {:name, name} or a path"
   end
 
@@ -76,43 +84,89 @@ defmodule Linx.Netlink.Port.Netns do
   end
 
   @doc """
+  Where to look next for a name that was not found; `nil` where there is nothing more to be done.
+
+  The BEAM can't tell where a name is: the port program may see directories that are closed to the BEAM,
+  or those of another mount namespace, and its arguments may forbid one (`--netns-dir`), which is `EACCES`.
+
+      iex> alias Linx.Netlink.Port.Netns
+      iex> Netns.elsewhere({:ok, {:places, ["/run/netns/a", "/n/a"]}}, {:error, {:open, 2}})
+      {:ok, {:places, ["/n/a"]}}
+      iex> Netns.elsewhere({:ok, {:places, ["/n/a"]}}, {:error, {:open, 2}})
+      nil
+      iex> Netns.elsewhere({:ok, {:places, ["/run/netns/a", "/n/a"]}}, {:error, {:setns, 22}})
+      nil
+  """
+  @spec elsewhere(term(), {:ok, term()} | {:error, term()}) :: {:ok, wire()} | nil
+  def elsewhere({:ok, {:places, [_here, next | more]}}, {:error, {:open, code}})
+      when code in [@enoent, @eacces, @enotdir],
+      do: {:ok, {:places, [next | more]}}
+
+  def elsewhere(_target, _result), do: nil
+
+  @doc """
+  Of the results of two places the one to tell. That it isn't there says more than that nobody may look.
+
+      iex> alias Linx.Netlink.Port.Netns
+      iex> Netns.better({:error, {:open, 2}}, {:error, {:open, 13}})
+      {:error, {:open, 2}}
+      iex> Netns.better({:error, {:open, 13}}, {:error, {:setns, 1}})
+      {:error, {:setns, 1}}
+  """
+  @spec better({:error, term()}, result) :: {:error, term()} | result
+        when result: {:ok, term()} | {:error, term()}
+  def better(first, {:error, {:open, code}}) when code in [@eacces, @enotdir], do: first
+  def better(_first, second), do: second
+
+  @doc """
   A network namespace for people to read.
 
       iex> Linx.Netlink.Port.Netns.describe({:pid, 1})
       "the network namespace of process 1"
       iex> Linx.Netlink.Port.Netns.describe({:name, "blue"})
-      "the network namespace \\"blue\\" (/run/netns/blue)"
+      "the network namespace \\"blue\\" (/run/netns/blue, /var/run/netns/blue)"
   """
   @spec describe(term()) :: String.t()
   def describe(nil), do: "a network namespace"
   def describe(:host), do: "the BEAM's own network namespace"
-  def describe({:pid, pid}), do: "the network namespace of process #{inspect(pid)}"
-  def describe({:name, name}), do: "the network namespace #{inspect(name)} (/run/netns/#{name})"
+  def describe({:pid, pid}), do: "the network namespace of process #{Text.term(pid)}"
+
+  def describe({:name, name}) when is_binary(name),
+    do:
+      "the network namespace #{Text.quoted(name)} (#{Enum.map_join(places(name), ", ", &Text.short/1)})"
+
   def describe({:path, path}), do: describe(path)
-  def describe(path) when is_binary(path), do: printable(path)
-  def describe(other), do: inspect(other)
+  def describe(path) when is_binary(path), do: Text.short(path)
+  def describe(other), do: Text.term(other)
 
   defp path!(path) when is_binary(path), do: path(path)
 
   defp path!(path) when is_list(path) do
     case :unicode.characters_to_binary(path) do
       bytes when is_binary(bytes) -> path(bytes)
-      _invalid -> raise ArgumentError, "not a path: #{inspect(path)}"
+      _invalid -> raise ArgumentError, "not a path: #{Text.term(path)}"
     end
   end
 
-  defp path!(other), do: raise(ArgumentError, "not a path: #{inspect(other)}")
+  defp path!(other), do: raise(ArgumentError, "not a path: #{Text.term(other)}")
 
-  # A name is one directory entry. Anything else would reach outside /run/netns.
+  # A name is one directory entry. Anything else would reach outside.
   defp name!(name) do
     if name in ["", ".", ".."] or String.contains?(name, ["/", <<0>>]) do
       raise ArgumentError,
-            "not a name of a network namespace: #{inspect(name)}; " <>
+            "not a name of a network namespace: #{Text.term(name)}; " <>
               "it must not be empty, \".\" or \"..\", or contain a slash or a NUL byte"
     end
 
-    path("/run/netns/" <> name)
+    with [first, _second | _more] = places <- places(name), {:ok, _path} <- path(first) do
+      {:ok, {:places, places}}
+    else
+      [only] -> path(only)
+      {:error, reason} -> {:error, reason}
+    end
   end
+
+  defp places(name), do: for(directory <- Settings.netns_dirs!(), do: directory <> "/" <> name)
 
   # The empty path stays empty: the kernel answers ENOENT to it, not the working directory.
   defp absolute(<<first, _rest::binary>> = path) when first != ?/ do
@@ -123,6 +177,4 @@ defmodule Linx.Netlink.Port.Netns do
   end
 
   defp absolute(path), do: {:ok, path}
-
-  defp printable(path), do: if(String.printable?(path), do: path, else: inspect(path))
 end

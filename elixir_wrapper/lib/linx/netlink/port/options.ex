@@ -5,7 +5,7 @@ defmodule Linx.Netlink.Port.Options do
   A wrong option is a mistake in the program that passes it, and raises `ArgumentError`.
   """
 
-  alias Linx.Netlink.Port.Settings
+  alias Linx.Netlink.Port.{Settings, Text}
 
   @flags [:ext_ack, :cap_ack, :strict_check, :no_enobufs, :listen_all_nsid]
   @buffers [:rcvbuf, :sndbuf]
@@ -38,7 +38,7 @@ defmodule Linx.Netlink.Port.Options do
   @spec split!(term(), GenServer.server()) :: {GenServer.server(), pos_integer() | nil, keyword()}
   def split!(options, default) do
     if not Keyword.keyword?(options) do
-      raise ArgumentError, "expected a keyword list of options, got: #{inspect(options)}"
+      raise ArgumentError, "expected a keyword list of options, got: #{Text.term(options)}"
     end
 
     {server, options} = Keyword.pop(options, :server, default)
@@ -60,7 +60,7 @@ defmodule Linx.Netlink.Port.Options do
 
   def wire!(options) do
     if not Keyword.keyword?(options) do
-      raise ArgumentError, "expected a keyword list of options, got: #{inspect(options)}"
+      raise ArgumentError, "expected a keyword list of options, got: #{Text.term(options)}"
     end
 
     Map.new(options, fn {key, value} -> {key, value!(key, value)} end)
@@ -91,7 +91,7 @@ defmodule Linx.Netlink.Port.Options do
     known = @flags ++ @buffers ++ [:groups, :memberships]
 
     raise ArgumentError,
-          "unknown option #{inspect(key)}; known are :server, :timeout, " <>
+          "unknown option #{Text.term(key)}; known are :server, :timeout, " <>
             Enum.map_join(known, ", ", &inspect/1)
   end
 
@@ -100,6 +100,6 @@ defmodule Linx.Netlink.Port.Options do
   @spec wrong!(atom(), String.t(), term()) :: no_return()
   defp wrong!(key, expected, value) do
     raise ArgumentError,
-          "the option #{inspect(key)} must be #{expected}, got: #{inspect(value)}"
+          "the option #{Text.term(key)} must be #{expected}, got: #{Text.term(value)}"
   end
 end

@@ -19,7 +19,7 @@ defmodule Linx.Netlink.Socket.Native do
   New code has it easier with `Linx.Netlink.Port.open/3`, which leaves nothing to close.
   """
 
-  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Netns, Telemetry, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
 
   @typedoc "The step that failed, and the kernel's error number."
@@ -71,7 +71,7 @@ defmodule Linx.Netlink.Socket.Native do
   end
 
   def open_in_netns(_netns_path, protocol) do
-    raise ArgumentError, "not a netlink protocol: #{inspect(protocol)}"
+    raise ArgumentError, "not a netlink protocol: #{Text.term(protocol)}"
   end
 
   @doc """
@@ -99,7 +99,7 @@ defmodule Linx.Netlink.Socket.Native do
 
   def bind_netlink(fd, groups) do
     raise ArgumentError,
-          "expected a descriptor and a mask of 32 bits, got: #{inspect(fd)}, #{inspect(groups)}"
+          "expected a descriptor and a mask of 32 bits, got: #{Text.term(fd)}, #{Text.term(groups)}"
   end
 
   @doc """
@@ -119,7 +119,7 @@ defmodule Linx.Netlink.Socket.Native do
   def close_fd(fd) when is_int(fd), do: Descriptor.close(fd)
 
   def close_fd(fd) do
-    raise ArgumentError, "not a descriptor: #{inspect(fd)}"
+    raise ArgumentError, "not a descriptor: #{Text.term(fd)}"
   end
 
   defp open(path, protocol) do
@@ -128,6 +128,8 @@ defmodule Linx.Netlink.Socket.Native do
          {:ok, fd, id, closer} <- Call.request(Linx.Netlink.Port, :one, command, Call.time(nil)) do
       Closer.claimed(closer, id)
       {:ok, fd}
+    else
+      {:error, {stage, reason}} -> {:error, {stage, Errno.to_code(reason)}}
     end
   end
 end

@@ -9,7 +9,7 @@ defmodule Linx.Netlink.Port.Program.Pair do
   ## Example
 
       iex> alias Linx.Netlink.Port.Program.{Pair, Rendezvous}
-      iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open()
+      iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open(nil)
       iex> {:ok, socket} = :socket.open(:local, :seqpacket, :default)
       iex> :ok = :socket.connect(socket, %{family: :local, path: <<0, name::binary>>})
       iex> {:ok, rendezvous} = Rendezvous.accept(rendezvous, {:pid, String.to_integer(System.pid())})
