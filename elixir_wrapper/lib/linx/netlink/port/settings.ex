@@ -109,6 +109,8 @@ defmodule Linx.Netlink.Port.Settings do
   defp rendezvous!(nil), do: nil
 
   defp rendezvous!(address) do
+    if is_binary(address) and String.contains?(address, <<0>>), do: wrong_rendezvous!(address)
+
     case address do
       "@" <> name when byte_size(name) in 1..@longest_address -> address
       "/" <> _path when byte_size(address) <= @longest_address -> address

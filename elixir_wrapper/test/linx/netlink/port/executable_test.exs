@@ -327,6 +327,25 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     end
   end
 
+  test "one that the kernel doesn't execute for want of a capability in the bounding set is told as that" do
+    path = Path.join(Fixture.directory(), "linx-netlink-port")
+    File.cp!(Port.Program.Executable.default(), path)
+    {_output, 0} = System.cmd("setcap", ["cap_sys_admin,cap_sys_ptrace=ep", path])
+
+    code = """
+    Application.put_env(:linx_netlink_port, :executable, #{inspect(path)})
+    {:ok, _started} = Application.ensure_all_started(:linx_netlink_port)
+    {:error, %{errno: :epipe}} = Linx.Netlink.Port.info()
+    """
+
+    ebin = Application.app_dir(:linx_netlink_port, "ebin")
+    words = ["--bounding-set=-sys_ptrace", "elixir", "-pa", ebin, "-e", code]
+    {output, 0} = System.cmd("setpriv", words, stderr_to_stdout: true)
+    assert output =~ "status 1 before it said hello"
+    assert output =~ "bounding set lacks CAP_SYS_PTRACE"
+    refute output =~ "CAP_SYS_ADMIN"
+  end
+
   test "whatever bytes its path, its launcher and what it says have, the log is printable" do
     noise = <<"lnp-\e[2J", 255, 254, "\n", 0x202E::utf8>>
     directory = Path.join(Fixture.directory(), noise)
