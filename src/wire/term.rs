@@ -31,6 +31,13 @@ pub fn integer(term: &Term) -> Option<i128> {
     }
 }
 
+pub fn binary(term: &Term) -> Option<&[u8]> {
+    match term {
+        Term::Binary(binary) => Some(&binary.bytes),
+        _ => None,
+    }
+}
+
 /// The integers of a proper list, which is a string on the wire if all of them fit into bytes.
 pub fn integers<T: From<u8> + TryFrom<i128>>(term: &Term) -> Option<Vec<T>> {
     match term {
