@@ -1,5 +1,5 @@
-//! The parts of a request, each by itself: `cargo bench`. With `--all-features`, and as root, a whole
-//! one too, through the built program, without a BEAM.
+//! The parts of a request, each by itself: `cargo bench`; and, as root, a whole one, through the
+//! built program, without a BEAM.
 
 #![forbid(unsafe_code)]
 
@@ -70,10 +70,9 @@ mod reply {
     }
 }
 
-#[cfg(feature = "client")]
 mod program {
     use super::*;
-    use linx_netlink_port::client::Start;
+    use linx_netlink_client::Start;
     use std::time::Duration;
 
     const PROGRAM: &str = env!("CARGO_BIN_EXE_linx-netlink-port");

@@ -10,8 +10,6 @@
 //! | [`netns`] | finds, checks and enters a network namespace |
 //! | [`socket`] | opens a netlink socket and sets it up |
 //! | [`rootless`] | where the program may not enter: the same through a child process |
-//! | `client` | with the feature of that name: the wire as a client sees it, for tests and the REPL |
-//! | `repl` | with the feature of that name: tries the program by hand, over its wire |
 //!
 //! `serve` uses `wire`, `netns`, `socket`, `rootless` and `handover`, and reports what `confine` did;
 //! `rootless` uses `netns` and `socket`; `confine` knows the constants of `netns` that it allows.
@@ -22,13 +20,9 @@
 #![warn(missing_debug_implementations, missing_docs)]
 
 pub mod cli;
-#[cfg(feature = "client")]
-pub mod client;
 pub mod confine;
 pub mod handover;
 pub mod netns;
-#[cfg(feature = "repl")]
-pub mod repl;
 pub mod rootless;
 pub mod serve;
 pub mod socket;

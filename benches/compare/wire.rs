@@ -13,7 +13,7 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 use eetf::{Atom, Binary, FixInteger, List, Term, Tuple};
-use linx_netlink_port::client::{Client, Message, Start};
+use linx_netlink_client::{Client, Message, Start};
 use nix::libc;
 use std::error::Error;
 use std::io::{Write, stdin, stdout};

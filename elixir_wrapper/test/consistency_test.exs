@@ -73,7 +73,7 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
 
     # The scripts', and the REPL's.
     others = for name <- Path.wildcard(Path.join(@root, "script/*")), do: File.read!(name)
-    sources = Enum.join([read("src/repl/args.rs") | others])
+    sources = Enum.join([read("repl/src/args.rs") | others])
 
     for flag <- all(~r/`(--[a-z][a-z-]+)/, text), flag not in flags do
       field = flag |> String.trim_leading("-") |> String.replace("-", "_")

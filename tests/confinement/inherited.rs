@@ -3,7 +3,7 @@
 use crate::port::{PROGRAM, Port, path, program, words};
 use crate::probe::without_close_range;
 use crate::scene::{Directory, Namespace, cookie};
-use linx_netlink_port::client::Start;
+use linx_netlink_client::Start;
 use std::fs::read_link;
 use std::os::unix::fs::symlink;
 use std::process::Command;

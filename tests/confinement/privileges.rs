@@ -3,7 +3,7 @@
 use crate::port::{Port, atom, entries, number, path, pid, program, program_with, tuple, words};
 use crate::scene::Namespace;
 use eetf::Term;
-use linx_netlink_port::client::Start;
+use linx_netlink_client::Start;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 

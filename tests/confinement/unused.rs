@@ -3,7 +3,7 @@
 use crate::port::{Port, atom, number, path, pid, program, words};
 use crate::scene::{Directory, Namespace, USER, run};
 use eetf::{List, Term};
-use linx_netlink_port::client::Start;
+use linx_netlink_client::Start;
 use linx_netlink_port::confine::seccomp::{Needed, Rule, rules};
 use std::fs::read_to_string;
 use std::io::Read;

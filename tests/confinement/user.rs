@@ -3,7 +3,7 @@
 use crate::change::bring_loopback_up;
 use crate::port::{PROGRAM, Port, fails, path, pid, program, words};
 use crate::scene::{Directory, Namespace, USER, cookie, run, with_private_mounts};
-use linx_netlink_port::client::Start;
+use linx_netlink_client::Start;
 use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

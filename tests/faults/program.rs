@@ -1,7 +1,7 @@
 //! A running port program, what is asked of it, and what can be seen of it from outside.
 
 use eetf::{Atom, BigInteger, Binary, List, Map, Term, Tuple};
-use linx_netlink_port::client::{Channel, Client, Message, Start};
+use linx_netlink_client::{Channel, Client, Message, Start};
 use nix::libc::c_long;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};

@@ -4,7 +4,7 @@
 use crate::namespace::{Namespace, cookie};
 use crate::program::{Answer, POLL, Program, error, eventually, frame, info, open, open_many};
 use eetf::Term;
-use linx_netlink_port::client::Channel;
+use linx_netlink_client::Channel;
 use nix::errno::Errno;
 use nix::libc;
 use rustix::fs::{OFlags, fcntl_setfl};

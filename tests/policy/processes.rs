@@ -2,7 +2,7 @@
 
 use crate::port::{Port, fails, path, pid, program, program_with, words};
 use crate::scene::{Directory, Namespace, cookie, run, with_private_mounts};
-use linx_netlink_port::client::Start;
+use linx_netlink_client::Start;
 use nix::errno::Errno;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,7 +1,7 @@
 use crate::container::{Container, cookie};
 use crate::{TIMEOUT, USER, ask, atom, failed, integer, open, outcome, pid, start, tuple};
 use eetf::{ByteList, Map, Term, Tuple};
-use linx_netlink_port::client::{Client, ClientError};
+use linx_netlink_client::{Client, ClientError};
 use nix::libc::EOWNERDEAD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -7,7 +7,7 @@ mod opening;
 
 use container::Container;
 use eetf::{Atom, Binary, FixInteger, Term, Tuple};
-use linx_netlink_port::client::{Channel, Client, Message, Start};
+use linx_netlink_client::{Channel, Client, Message, Start};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 

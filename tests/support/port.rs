@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use eetf::{Atom, Binary, FixInteger, Map, Term, Tuple};
-use linx_netlink_port::client::{Channel, Client, Message, Start};
+use linx_netlink_client::{Channel, Client, Message, Start};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;

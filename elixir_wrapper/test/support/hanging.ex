@@ -16,8 +16,8 @@ defmodule Linx.Netlink.Port.Test.Hanging do
 
   @patience 60_000
   @crate Path.expand("../../..", __DIR__)
-  # What `cargo test --all-features` has built already, if it was asked to.
-  @build ~w(build --quiet --locked --all-features --example hanging-netns) ++
+  # What `cargo test --workspace` has built already, if it was asked to.
+  @build ~w(build --quiet --locked --workspace --example hanging-netns) ++
            ~w(--message-format json-render-diagnostics)
 
   @doc "Builds what mounts it, and returns its path. The first time it takes a while."

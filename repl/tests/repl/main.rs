@@ -1,0 +1,13 @@
+//! The REPL: its terms against a real BEAM, its sessions against the real port
+//! program, on a real terminal and without one.
+
+mod beam;
+#[path = "../../../tests/support/built.rs"]
+mod built;
+mod docs;
+mod generate;
+mod properties;
+mod scripts;
+mod sessions;
+mod support;
+mod terminal;
