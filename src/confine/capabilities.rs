@@ -1,5 +1,4 @@
 use super::Scope;
-use crate::wire::AF_NETLINK;
 use nix::errno::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
@@ -60,20 +59,23 @@ impl Held {
         self.keep_for(CapabilitySet::empty(), work)
     }
 
-    /// Does `work`, which opens a socket of `family`, with what that takes at most: nobody can change anything
-    /// through such a socket with the program's rights. For a netlink socket that is `CAP_NET_BROADCAST`: the
-    /// kernel looks at what its opener could do when something is sent over it, and when it brings events of
-    /// other namespaces, for which that one is. For any other it is `CAP_NET_RAW`, without which there are no raw
-    /// and packet sockets; what only `CAP_NET_ADMIN` opens (`AF_KEY`, which then changes keys for everybody) is
-    /// not opened.
+    /// Does `work`, which opens a netlink socket, with `CAP_NET_BROADCAST` at most: nobody can change anything
+    /// through it with the program's rights. The kernel looks at what its opener could do when something is
+    /// sent over it, and when it brings events of other namespaces, for which that one is.
     ///
     /// Fails as [`lay_down_for`](Held::lay_down_for) does.
-    pub fn lay_down_to_open<T>(self, family: u16, work: impl FnOnce() -> T) -> Result<T, Errno> {
-        let taken = match family {
-            AF_NETLINK => CapabilitySet::NET_BROADCAST,
-            _ => CapabilitySet::NET_RAW,
-        };
-        self.keep_for(self.0 & taken, work)
+    pub fn lay_down_to_open_netlink<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        self.keep_for(self.0 & CapabilitySet::NET_BROADCAST, work)
+    }
+
+    /// Does `work`, which opens any other socket and sets it up, with no more than that takes: `CAP_NET_RAW`,
+    /// without which there are no raw and packet sockets, and `CAP_NET_BIND_SERVICE`. What `CAP_NET_ADMIN` opens
+    /// or binds stays closed: everybody can change something through such a socket (`AF_KEY`, the control
+    /// channel of Bluetooth).
+    ///
+    /// Fails as [`lay_down_for`](Held::lay_down_for) does.
+    pub fn lay_down_to_open<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        self.keep_for(self.0 & (CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE), work)
     }
 
     fn keep_for<T>(self, kept: CapabilitySet, work: impl FnOnce() -> T) -> Result<T, Errno> {

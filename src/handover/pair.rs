@@ -1,9 +1,10 @@
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use sendfd::SendWithFd;
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use sendfd::SendWithFd;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -75,10 +76,10 @@ impl Pair {
         send(&self.0, message, descriptors)
     }
 
-    /// Receives one message of the client's, if there is one, with all its descriptors.
+    /// Receives one message of the client's, if there is one, with all its descriptors; `None` when there
+    /// will be no more.
     ///
-    /// Fails with `WouldBlock` if there is none, and as `recvmsg(2)` does. When the client's end is closed,
-    /// there is an empty message each time.
+    /// Fails with `WouldBlock` if there is none yet, and as `recvmsg(2)` and `poll(2)` do.
     ///
     /// ```
     /// use linx_netlink_port::handover::Pair;
@@ -87,11 +88,12 @@ impl Pair {
     /// let (pair, client_end) = Pair::new()?;
     /// assert_eq!(pair.receive().unwrap_err().kind(), ErrorKind::WouldBlock);
     /// std::fs::File::from(client_end).write_all(b"key")?;
-    /// let message = pair.receive()?;
+    /// let message = pair.receive()?.expect("one message");
     /// assert_eq!((&message.bytes[..], message.descriptors.len()), (&b"key"[..], 0));
+    /// assert!(pair.receive()?.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn receive(&self) -> io::Result<Message> {
+    pub fn receive(&self) -> io::Result<Option<Message>> {
         let mut bytes = [0; LONGEST];
         // Room for all that a message can carry: what there is no room for, the kernel would close here.
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
@@ -103,9 +105,21 @@ impl Pair {
             RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
             _ => Vec::new(),
         });
+        let descriptors: Vec<OwnedFd> = descriptors.collect();
+        // A message may be empty too.
+        if received.bytes == 0 && descriptors.is_empty() && self.has_ended()? {
+            return Ok(None);
+        }
         let cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
-        let descriptors = descriptors.collect();
-        Ok(Message { bytes: bytes[..received.bytes].to_vec(), descriptors, is_whole: !cut })
+        let bytes = bytes[..received.bytes].to_vec();
+        Ok(Some(Message { bytes, descriptors, is_whole: !cut }))
+    }
+
+    /// Whether the client sends nothing any more.
+    fn has_ended(&self) -> io::Result<bool> {
+        let hung_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
+        let mut end = [PollFd::new(self.0.as_fd(), hung_up)];
+        Ok(poll(&mut end, PollTimeout::ZERO)? > 0)
     }
 
     /// The descriptor, to wait for messages of the client's.

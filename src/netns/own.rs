@@ -1,7 +1,7 @@
 use super::NetnsFile;
 use crate::wire::{Failure, Stage};
 use nix::sched::{CloneFlags, unshare};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// Makes a network namespace and moves the calling thread into it, for the rest of its life. It belongs to
 /// the thread's user namespace, and lives as long as anything refers to it.
@@ -33,7 +33,7 @@ pub fn make() -> Result<(), Failure> {
 pub fn own() -> Result<NetnsFile, Failure> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     // No allocation: a child of this process may ask too.
-    open(c"/proc/thread-self/ns/net", flags, Mode::empty())
+    openat(CWD, c"/proc/thread-self/ns/net", flags, Mode::empty())
         .map(NetnsFile)
         .map_err(Stage::Open.fails())
 }

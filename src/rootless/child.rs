@@ -8,15 +8,15 @@
 #![allow(unsafe_code)]
 
 use super::transfer::{receive, send};
-use crate::wire::{Failure, Socket, Stage};
 use crate::socket;
+use crate::wire::{Failure, Socket, Stage};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, clone, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{self, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,8 +53,7 @@ pub fn enter(owner: &OwnedFd) -> Result<(), Failure> {
 pub fn make_user_namespace() -> Result<OwnedFd, Failure> {
     unshare(CloneFlags::CLONE_NEWUSER).map_err(Stage::Unshare.fails())?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    rustix::fs::open(c"/proc/thread-self/ns/user", flags, Mode::empty())
-        .map_err(Stage::Userns.fails())
+    openat(CWD, c"/proc/thread-self/ns/user", flags, Mode::empty()).map_err(Stage::Userns.fails())
 }
 
 /// Has a child do `work`, and returns the descriptor that it opened. `work` may neither allocate nor take a

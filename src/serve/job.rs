@@ -2,7 +2,9 @@ use super::Server;
 use super::admission::Place;
 use super::input::{End, FrameReader, Input};
 use super::open::Opener;
-use crate::wire::{Command, Entry, Failure, Malformed, ProtocolError, Reply, Stage, Where, read_request};
+use crate::wire::{
+    Command, Entry, Failure, Malformed, ProtocolError, Reply, Stage, Where, read_request,
+};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,6 +1,6 @@
 use super::Server;
 use crate::netns::{self, NetnsFile, NoNetns};
-use crate::wire::{Entry, Failure, Netns, Owner, Socket, Stage, What, Where};
+use crate::wire::{AF_NETLINK, Entry, Failure, Netns, Owner, Socket, Stage, What, Where};
 use crate::{rootless, socket};
 use nix::errno::Errno;
 use std::os::fd::OwnedFd;
@@ -118,16 +118,22 @@ impl<'a> Opener<'a> {
         rootless::make(&self.server.user_namespace, what)
     }
 
-    /// Opens a socket in the namespace where this thread is.
+    /// Opens a socket in the namespace where this thread is, and sets it up.
     fn open_here(&self, asked: &Socket) -> Result<OwnedFd, Failure> {
-        let opened = if self.server.policy.read_only {
-            let held = self.server.report.privileges.held;
-            held.lay_down_to_open(asked.domain, || socket::open(asked))
-                .map_err(Stage::Socket.fails())??
-        } else {
-            socket::open(asked)?
+        let set_up = |opened: OwnedFd| {
+            socket::set_up(&opened, &asked.options)?;
+            Ok(opened)
         };
-        socket::set_up(&opened, &asked.options)?;
-        Ok(opened)
+        if !self.server.policy.read_only {
+            return set_up(socket::open(asked)?);
+        }
+        let held = self.server.report.privileges.held;
+        if asked.domain == AF_NETLINK {
+            let opened = held.lay_down_to_open_netlink(|| socket::open(asked));
+            set_up(opened.map_err(Stage::Socket.fails())??)
+        } else {
+            let opened = held.lay_down_to_open(|| set_up(socket::open(asked)?));
+            opened.map_err(Stage::Socket.fails())?
+        }
     }
 }

@@ -10,9 +10,6 @@ const MOST: usize = 64;
 /// The most messages that are read at once: more than wait in a buffer of any usual size.
 const MOST_MESSAGES: usize = 65_536;
 
-/// So many messages without a byte, in a row, are the end of the connection.
-const EMPTY: usize = 64;
-
 /// The descriptors that the client has sent, by their keys, until an entry names them.
 ///
 /// None is closed here: to close what a client sent may take as long as he likes.
@@ -59,17 +56,16 @@ impl Received {
         to_close: &mut Vec<OwnedFd>,
         most_to_close: usize,
     ) -> State {
-        let mut empty = 0;
         for _ in 0..MOST_MESSAGES {
             if to_close.len() >= most_to_close {
                 break;
             }
-            // For want of memory too: it waits on.
-            let Ok(mut message) = pair.receive() else { break };
-            empty = if message.bytes.is_empty() { empty + 1 } else { 0 };
-            if empty == EMPTY {
-                return State::Ended;
-            }
+            let mut message = match pair.receive() {
+                Ok(Some(message)) => message,
+                Ok(None) => return State::Ended,
+                // For want of memory too: it waits on.
+                Err(_) => break,
+            };
             match (read_key(&message.bytes), message.descriptors.pop()) {
                 (Some(key), Some(one))
                     if self.allowed && message.is_whole && message.descriptors.is_empty() =>

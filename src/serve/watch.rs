@@ -1,6 +1,6 @@
 use super::Server;
-use super::crew::start;
 use super::received::State;
+use super::thread::start_small;
 use crate::confine::end;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -96,7 +96,7 @@ impl Closers {
         let one_more = |count| (count < MOST_CLOSERS).then_some(count + 1);
         if waiting > 0
             && self.count.fetch_update(AcqRel, Acquire, one_more).is_ok()
-            && start(|| server.closers.close_all()).is_err()
+            && start_small(|| server.closers.close_all()).is_err()
         {
             self.count.fetch_sub(1, AcqRel);
         }

@@ -16,14 +16,14 @@ mod setting;
 mod shape;
 mod term;
 
-pub use failure::{Failure, IntoErrno, Stage};
 pub use entry::read_key;
+pub use failure::{Failure, IntoErrno, Stage};
 pub use option::{AF_INET6, AF_NETLINK, At, Form, OPTIONS, Of, SocketOption};
 pub use read::read_request;
 pub use reply::{Confinement, Hello, Info, Reply, RequestCounts};
 pub use request::{
-    Command, Entry, Malformed, Netns, Options, Owner, ProtocolError, Request, Setting, Socket, What,
-    Where,
+    Command, Entry, Malformed, Netns, Options, Owner, ProtocolError, Request, Setting, Socket,
+    What, Where,
 };
 
 /// The version of the wire that this program speaks.

@@ -1,7 +1,6 @@
 //! The map `Options` of a request, by the table in `option`.
 
 use super::option::{AF_INET6, Form, OPTIONS, SocketOption};
-use super::read::repeatable;
 use super::request::{Options, Setting};
 use super::term;
 use eetf::{Atom, Term};
@@ -19,7 +18,7 @@ pub fn read_options(map: &eetf::Map, domain: u16) -> Result<Options, String> {
         match OPTIONS.iter().find(|option| option.name == key) {
             Some(option) if option.of.has(domain) => {}
             Some(option) => return Err(format!("{} is no option of such a socket", option.name)),
-            None => return Err(format!("{} is no option", repeatable(key))),
+            None => return Err(format!("{} is no option", term::repeatable(key))),
         }
     }
     OPTIONS

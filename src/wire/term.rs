@@ -84,3 +84,16 @@ pub fn new_integer(value: u64) -> Term {
         Err(_) => BigInteger::from(value).into(),
     }
 }
+
+/// What an answer may repeat of a client's words: printable, and in at most 64 bytes.
+pub fn repeatable(words: &str) -> String {
+    const MOST: usize = 64;
+    let mut repeated = String::new();
+    for part in words.chars().map(|it| it.escape_debug().to_string()) {
+        if repeated.len() + part.len() > MOST - '…'.len_utf8() {
+            return repeated + "…";
+        }
+        repeated += &part;
+    }
+    repeated
+}

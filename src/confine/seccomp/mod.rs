@@ -108,10 +108,7 @@ fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
 }
 
 /// The filter that kills the process for what no rule allows.
-fn only(
-    allowed: &[Rule],
-    architecture: TargetArch,
-) -> Result<BpfProgram, BackendError> {
+fn only(allowed: &[Rule], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for rule in allowed {
         if let Some(number) = rule.call.number(architecture) {
@@ -182,7 +179,10 @@ mod tests {
     fn what_must_not_be_is_looked_at_as_a_whole() {
         for scope in [Scope::default(), with(&[], &[0]), with(&[2], &[])] {
             for rule in rules(&scope) {
-                assert!(rule.checks.iter().all(|it| it.expected || it.mask == u32::MAX), "{rule:?}");
+                assert!(
+                    rule.checks.iter().all(|it| it.expected || it.mask == u32::MAX),
+                    "{rule:?}"
+                );
             }
         }
     }
@@ -190,9 +190,10 @@ mod tests {
     /// Whether `socket(2)` may be called so.
     fn socket(scope: &Scope, domain: i32, kind: i32, protocol: i32) -> bool {
         let arguments = [domain, kind | libc::SOCK_CLOEXEC, protocol].map(|it| it as u32 as u64);
-        rules(scope).iter().filter(|rule| rule.call.name == "socket").any(|rule| {
-            rule.checks.iter().all(|it| it.passes(arguments[usize::from(it.argument)]))
-        })
+        rules(scope)
+            .iter()
+            .filter(|rule| rule.call.name == "socket")
+            .any(|rule| rule.checks.iter().all(|it| it.passes(arguments[usize::from(it.argument)])))
     }
 
     #[test]
@@ -209,7 +210,9 @@ mod tests {
         assert!(!socket(&netlink, 16, 3, 12) && !socket(&netlink, 2, 1, 0));
         let inet = with(&[2], &[0]);
         assert!(socket(&inet, 2, 1, 6) && socket(&inet, 2, 3, 1));
-        assert!(!socket(&inet, 2, PACKET, 3) && !socket(&inet, 16, 3, 0) && !socket(&inet, 10, 1, 0));
+        assert!(
+            !socket(&inet, 2, PACKET, 3) && !socket(&inet, 16, 3, 0) && !socket(&inet, 10, 1, 0)
+        );
         let packet = with(&[17], &[]);
         assert!(socket(&packet, 17, 2, 3) && socket(&packet, 2, PACKET, 3));
         assert!(!socket(&packet, 2, 1, 0));

@@ -68,6 +68,12 @@ pub(super) const fn elsewhere(call: Call, checks: &'static [Check], why: &'stati
     Rule { call, checks, needed: Needed::Elsewhere, why }
 }
 
+/// A rule that is not known before the program runs.
+pub(super) fn made(call: Call, checks: &[Check], why: impl Into<Cow<'static, str>>) -> Rule {
+    let (checks, why) = (Cow::Owned(checks.to_vec()), why.into());
+    Rule { call, checks, needed: Needed::Everywhere, why }
+}
+
 /// The argument has exactly this value.
 pub(super) const fn is(argument: u8, value: i32) -> Check {
     is_but_for(argument, value, 0)

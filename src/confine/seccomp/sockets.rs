@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::number::*;
-use super::rule::{Check, Rule, at_most, is, is_but_for, isnt, only};
+use super::rule::{Check, Rule, at_most, is, is_but_for, isnt, made};
 use crate::socket::SOCK_PACKET;
 use crate::wire::{AF_NETLINK, At, Form, OPTIONS, Of, SocketOption};
 use nix::libc;
@@ -18,17 +18,17 @@ pub fn rules(scope: &Scope) -> Vec<Rule> {
     let mut rules = sockets(scope);
     rules.extend(OPTIONS.iter().flat_map(|option| options(option, scope)));
     if scope.others() {
-        rules.push(only(BIND, &[at_most(2, 0xff)], "socket: option bind, and netlink's"));
-        rules.push(only(LISTEN, &[], "socket: option listen"));
+        rules.push(made(BIND, &[at_most(2, 0xff)], "socket: option bind, and netlink's"));
+        rules.push(made(LISTEN, &[], "socket: option listen"));
     } else {
-        rules.push(only(BIND, &[is(2, NETLINK_ADDRESS)], "socket: groups and memberships"));
+        rules.push(made(BIND, &[is(2, NETLINK_ADDRESS)], "socket: groups and memberships"));
     }
     if scope.new {
-        rules.push(only(UNSHARE, &[is(0, libc::CLONE_NEWNET)], "netns: makes a network namespace"));
+        rules.push(made(UNSHARE, &[is(0, libc::CLONE_NEWNET)], "netns: makes a network namespace"));
     }
     if scope.new && scope.userns {
         let why = "rootless: the child makes the user namespace for those";
-        rules.push(only(UNSHARE, &[is(0, libc::CLONE_NEWUSER)], why));
+        rules.push(made(UNSHARE, &[is(0, libc::CLONE_NEWUSER)], why));
     }
     rules
 }
@@ -36,7 +36,7 @@ pub fn rules(scope: &Scope) -> Vec<Rule> {
 /// `socket(2)`, with any type but flags.
 fn sockets(scope: &Scope) -> Vec<Rule> {
     let kind = is_but_for(1, libc::SOCK_CLOEXEC, 0xf);
-    let rule = |checks: &[Check], why| Rule { checks: checks.to_vec().into(), ..only(SOCKET, &[], why) };
+    let rule = |checks: &[Check], why: &'static str| made(SOCKET, checks, why);
     let families = &scope.families.families;
     let mut rules = Vec::new();
     match &scope.families.protocols[..] {
@@ -91,10 +91,9 @@ fn options(option: &SocketOption, scope: &Scope) -> Vec<Rule> {
         }
         form => form.places(),
     };
-    let rule = |At { level, number }| Rule {
-        checks: vec![is(1, level), is(2, number)].into(),
-        why: format!("socket: option {}: {}", option.name, option.why).into(),
-        ..only(SETSOCKOPT, &[], "")
+    let rule = |At { level, number }| {
+        let why = format!("socket: option {}: {}", option.name, option.why);
+        made(SETSOCKOPT, &[is(1, level), is(2, number)], why)
     };
     places.into_iter().map(rule).collect()
 }
