@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Port, Reply};
 use crate::commands::{ROUTE, any, entry, netns, new, open, open_many, sent};
@@ -286,12 +287,15 @@ impl Lingering {
         Lingering { stream: Some(stream), _peer: peer }
     }
 
-    /// Leaves the program as the only one that has it.
+    /// Leaves the program as the only one that has it: it is stopped until this one has been closed.
     fn send_as(&mut self, port: &Port, message: &[u8]) {
         let stream = self.stream.take().expect("it is sent once");
+        let program = Pid::from_child(&port.child);
+        kill_process(program, Signal::STOP).expect("a signal");
+        eventually(|| port.state(), |state| *state == 'T');
         port.send_on_pair(message, &[stream.as_fd()]);
-        // The last close is not this one: the message holds another.
         drop(stream);
+        kill_process(program, Signal::CONT).expect("a signal");
     }
 }
 

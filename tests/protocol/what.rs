@@ -9,7 +9,8 @@ use crate::reply::at;
 use crate::scene::Namespace;
 use crate::socket;
 
-/// Domain, type and protocol of sockets that every kernel has, and the protocol that it then shows.
+/// Domain, type and protocol of sockets that every kernel has, and the protocol that it then shows
+/// (a packet socket shows none).
 const SOCKETS: [(i32, i32, i32, i32); 12] = [
     (libc::AF_INET, libc::SOCK_STREAM, 0, libc::IPPROTO_TCP),
     (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_TCP, libc::IPPROTO_TCP),
@@ -18,7 +19,7 @@ const SOCKETS: [(i32, i32, i32, i32); 12] = [
     (libc::AF_INET6, libc::SOCK_STREAM, 0, libc::IPPROTO_TCP),
     (libc::AF_INET6, libc::SOCK_DGRAM, 0, libc::IPPROTO_UDP),
     (libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_ICMPV6, libc::IPPROTO_ICMPV6),
-    (libc::AF_PACKET, libc::SOCK_RAW, 0x0300, 0x0300),
+    (libc::AF_PACKET, libc::SOCK_RAW, 0x0300, 0),
     (libc::AF_PACKET, libc::SOCK_DGRAM, 0, 0),
     (libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, 0),
     (libc::AF_NETLINK, libc::SOCK_DGRAM, 16, 16),
@@ -109,10 +110,9 @@ fn the_namespace_itself_is_open_for_reading() {
     let mut port = Port::start();
     let before = port.descriptors();
     for place in [namespace.by_path(), namespace.by_pid()] {
-        for command in [
-            open(place.clone(), netns()),
-            open_with(place.clone(), netns(), Term::Map(Vec::new())),
-        ] {
+        for command in
+            [open(place.clone(), netns()), open_with(place.clone(), netns(), Term::Map(Vec::new()))]
+        {
             let fd = port.open(command);
             assert_eq!(socket::cookie_of_netns(&fd), namespace.cookie);
             assert!(socket::is_close_on_exec(&fd));
@@ -197,7 +197,8 @@ fn no_file_is_made_for_a_unix_socket() {
     let unix = (libc::AF_UNIX as u16).to_ne_bytes();
     let file = port.directory().join("socket");
     let address = [&unix[..], file.as_os_str().as_encoded_bytes()].concat();
-    let reply = port.ask(open_with(namespace.by_path(), stream(), map([("bind", binary(address))])));
+    let reply =
+        port.ask(open_with(namespace.by_path(), stream(), map([("bind", binary(address))])));
     assert_eq!(reply.failure(), at("bind", libc::EACCES));
     assert!(!file.exists());
     let address = [&unix[..], b"\0of the test"].concat();
