@@ -7,6 +7,8 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   alias Linx.Netlink.Port
 
   @patience 20_000
+  # Of what builds something first.
+  @building 300_000
 
   @doc "A server of the test's own, with its own port program."
   def start_server(settings \\ []) do
@@ -24,9 +26,12 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   end
 
   @doc "The port program of a server, started if need be."
-  def os_pid(server) do
+  def os_pid(server), do: info(server).program.os_pid
+
+  @doc "What the port program and the server have to tell."
+  def info(server) do
     {:ok, info} = Port.info(server)
-    info.program.os_pid
+    info
   end
 
   @doc "Sends a signal to a process of the operating system."
@@ -107,6 +112,20 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     end
   end
 
+  @doc "Waits until a port has said this. Returns all that it has said by then."
+  def await_output(port, expected, output \\ "") do
+    if output =~ expected do
+      output
+    else
+      assert_receive {^port, message}, @building
+
+      case message do
+        {:data, data} -> await_output(port, expected, output <> data)
+        {:exit_status, _status} -> flunk("it ended, having said only #{output}")
+      end
+    end
+  end
+
   @doc "The processes that a process has started, and those that they have."
   def descendants(os_pid) do
     children = for {child, ^os_pid} <- parents(), do: child
@@ -127,6 +146,9 @@ defmodule Linx.Netlink.Port.Test.Helpers do
         [_line, parent] <- [Regex.run(~r/^PPid:\s*(\d+)$/m, status)],
         do: {path |> Path.dirname() |> Path.basename(), parent}
   end
+
+  @doc "What was logged of port programs, line by line."
+  def log_lines(log), do: log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
 
   @doc "Runs a function in a process of its own, and tells how it ended."
   def spawn_caller(fun) do

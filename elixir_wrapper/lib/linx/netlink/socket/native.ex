@@ -19,7 +19,8 @@ defmodule Linx.Netlink.Socket.Native do
   New code has it easier with `Linx.Netlink.Port.open/3`, which leaves nothing to close.
   """
 
-  alias Linx.Netlink.Port.{Call, Closer, Descriptor, Errno, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @typedoc "The step that failed, and the kernel's error number."
   @type reason() :: {Linx.Netlink.Port.Error.stage(), pos_integer()}
