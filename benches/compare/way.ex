@@ -6,7 +6,7 @@ defmodule Bench.Way do
   alias Bench.Nif
   alias Linx.Netlink.Port
   alias Linx.Netlink.Port.Closer
-  alias Linx.Netlink.Socket.Native
+  alias Linx.Netlink.Port.Native
 
   @enforce_keys [:open, :adopt, :close]
   defstruct @enforce_keys

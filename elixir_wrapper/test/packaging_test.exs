@@ -170,11 +170,6 @@ defmodule Linx.Netlink.Port.PackagingTest do
     end
   end
 
-  test "Linx runs on it" do
-    output = mix!(project("linx"), ["test"], [{"MIX_ENV", "test"}])
-    assert output =~ ~r/ 0 failures| passed/
-  end
-
   describe "as a program" do
     setup do
       %{prefix: Path.join(Fixture.directory(), "prefix")}

@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> alias Linx.Netlink.Port.Descriptor
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {:ok, socket} = Descriptor.adopt(fd, 0)
       iex> {Descriptor.bind(fd, 1), Descriptor.close(fd), Descriptor.adopt(fd, 0)}
       {:ok, :ok, {:error, :ebadf}}
