@@ -128,6 +128,58 @@ defmodule Linx.Netlink.Port.LinxTest do
         do: assert(mix!(context, ["test" | args], env) =~ ~r/ 0 failures| passed/)
   end
 
+  test "what docs/LINX.md says that Linx could do, it can do: no replacement, and no leak",
+       context do
+    leak = ["run", "-e", "App.left_open(#{inspect(context.namespace.path)}, 20)"]
+    assert mix!(context, leak, not_replaced()) =~ "left open: 20\n"
+    changed = change_linx(context)
+    assert mix!(changed, leak, not_replaced()) =~ "left open: 0\n"
+    refute mix!(changed, ["compile", "--force"], []) =~ ~r/warning/i
+    call = ["run", "-e", "App.tell(#{inspect(context.namespace.path)})"]
+    inside = inside(context.namespace)
+
+    assert {^inside, "false", "1", _capabilities} =
+             changed |> mix!(call, not_replaced()) |> told()
+  end
+
+  # A copy of the project, with the page's changes to Linx, and its dependency on the wrapper.
+  defp change_linx(context) do
+    path = Fixture.directory()
+    File.cp_r!(Path.dirname(context.app), path)
+    linx = Path.join(path, "linx")
+    text = "docs/LINX.md" |> Document.section!("What Linx itself could do")
+    changes = Document.code(text, "diff")
+    assert length(changes) == 2
+    for change <- changes, do: apply_change(linx, change)
+
+    replace!(
+      Path.join(linx, "mix.exs"),
+      "deps: []",
+      "deps: [{:linx_netlink_port, path: #{inspect(@wrapper)}}]"
+    )
+
+    %{context | app: Path.join(path, "app")}
+  end
+
+  # One hunk: what is there, and what is to be there.
+  defp apply_change(linx, change) do
+    ["--- a/" <> file, "+++ b/" <> file, "@@" | lines] = String.split(change, "\n", trim: true)
+    replace!(Path.join(linx, file), side(lines, "-"), side(lines, "+"))
+  end
+
+  defp side(lines, sign) do
+    for <<mark::binary-size(1), line::binary>> <- lines,
+        mark in [" ", sign],
+        into: "",
+        do: line <> "\n"
+  end
+
+  defp replace!(file, from, to) do
+    text = File.read!(file)
+    assert text =~ from
+    File.write!(file, String.replace(text, from, to))
+  end
+
   # On a machine that was prepared by the commands of the page. The release is not where it was made.
   defp release(context) do
     env = context.first ++ [{"MIX_ENV", "prod"}]

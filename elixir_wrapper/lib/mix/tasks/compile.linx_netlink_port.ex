@@ -125,9 +125,9 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
   defp project, do: Path.dirname(Mix.Project.project_file())
 
   defp no_cargo do
-    "cargo is needed to build the port program #{Place.program()}, and was not found: install Rust 1.88 " <>
-      "or newer (https://rustup.rs) and see to it that cargo is in PATH, or name a port program that is " <>
-      "there already in #{@variable}"
+    "cargo is needed to build the port program #{Place.program()}, and was not found: install " <>
+      "Rust 1.88 or newer (https://rustup.rs) and see to it that cargo is in PATH, or name a port " <>
+      "program that is there already in #{@variable}"
   end
 
   defp not_there(path) do

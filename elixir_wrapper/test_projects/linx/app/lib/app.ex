@@ -20,6 +20,21 @@ defmodule App do
     )
   end
 
+  @doc "Opens and closes sockets by Linx, and prints how many descriptors are left open."
+  def left_open(path, count) do
+    open_and_close(path)
+    before = descriptors()
+    for _number <- 1..count, do: open_and_close(path)
+    IO.puts("left open: #{descriptors() - before}")
+  end
+
+  defp open_and_close(path) do
+    {:ok, socket} = Linx.Netlink.Socket.open({:path, path}, 0)
+    :ok = Linx.Netlink.Socket.close(socket)
+  end
+
+  defp descriptors, do: length(File.ls!("/proc/self/fd"))
+
   defp once(path) do
     tell(path)
     System.stop()
