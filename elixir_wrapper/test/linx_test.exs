@@ -120,6 +120,23 @@ defmodule Linx.Netlink.Port.LinxTest do
     end
   end
 
+  test "before the application is started, Linx's own serves, and the port program's errors say why",
+       context do
+    calls = """
+    App.tell(#{inspect(context.namespace.path)})
+    {:error, {:port, 107}} = Linx.Netlink.Port.Native.open_in_netns("/there/is/none", 0)
+    {:error, error} = Linx.Netlink.Port.open("/there/is/none", :route)
+    IO.puts(Exception.message(error))
+    """
+
+    inside = inside(context.namespace)
+    output = mix!(context, ["run", "--no-start", "-e", calls], replaced())
+    assert {^inside, "true", "0", _capabilities} = told(output)
+    said = "the application :linx_netlink_port isn't started"
+    # One is the log's.
+    assert [_before, _between, _after] = String.split(output, said)
+  end
+
   test "its tests pass with the NIF, and with the port program", context do
     for {env, args} <- [
           {not_replaced(), ["--exclude", "port_program"]},

@@ -101,22 +101,28 @@ defmodule Linx.Netlink.Port.Native.StandIn do
   """
   @spec take_away(:loaded | :not_loaded) :: :ok | {:error, String.t()}
   def take_away(before) do
-    if in_place?(), do: restore(before), else: :ok
-  end
-
-  defp restore(:loaded) do
-    with {:error, reason} <- :code.load_file(@module) do
-      restore(:not_loaded)
-      {:error, "#{inspect(@module)} can't be loaded again, since #{why(reason)}"}
-    else
-      {:module, @module} -> :ok
+    cond do
+      not in_place?() -> :ok
+      before == :loaded -> load_own()
+      before == :not_loaded -> unload()
     end
   end
 
-  defp restore(:not_loaded) do
-    :code.purge(@module)
-    :code.delete(@module)
-    :code.purge(@module)
+  defp load_own do
+    case :code.load_file(@module) do
+      {:module, @module} ->
+        :ok
+
+      {:error, reason} ->
+        :ok = unload()
+        {:error, "#{inspect(@module)} can't be loaded again, since #{why(reason)}"}
+    end
+  end
+
+  defp unload do
+    _ = :code.purge(@module)
+    _ = :code.delete(@module)
+    _ = :code.purge(@module)
     :ok
   end
 
