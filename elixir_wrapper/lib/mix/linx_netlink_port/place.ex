@@ -45,9 +45,13 @@ defmodule Mix.LinxNetlinkPort.Place do
     end)
   end
 
-  @doc "Puts a link to a program there."
+  @doc "Puts a link to a program there, if there is none."
   @spec link(Path.t()) :: :ok
-  def link(executable), do: replace(&File.ln_s!(executable, &1))
+  def link(executable) do
+    if there?() and File.read_link(target()) == {:ok, executable},
+      do: :ok,
+      else: replace(&File.ln_s!(executable, &1))
+  end
 
   @doc "Removes the program, and what is remembered of it."
   @spec clean() :: :ok

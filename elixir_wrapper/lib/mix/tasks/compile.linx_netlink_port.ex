@@ -63,10 +63,8 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
   defp named(path) do
     if not File.regular?(path), do: Mix.raise(not_there(path))
 
-    with {:ok, []} <- told_once("named", path, @variable) do
-      Place.link(path)
-      {:ok, []}
-    end
+    Place.link(path)
+    told_once("named", path, @variable)
   end
 
   defp told_once(how, path, by_whom) do
@@ -99,7 +97,7 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
     {:ok, []}
   end
 
-  # Who has built it may have had other settings, but cargo, too.
+  # Whoever built it had other settings, and cargo.
   defp kept do
     Mix.shell().info(
       "Keeping the port program #{Place.program()} as it was built before: cargo was not found"
