@@ -5,7 +5,7 @@ defmodule Bench.Way do
 
   alias Bench.Nif
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Closer
+  alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Native
 
   @enforce_keys [:open, :adopt, :close]

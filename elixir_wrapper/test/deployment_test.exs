@@ -147,7 +147,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     end
 
     test "the port program writes to no netlink socket of its client's" do
-      command = [Port.Executable.default(), "--rendezvous", "@nobody-listens-here"]
+      command = [Port.Program.Executable.default(), "--rendezvous", "@nobody-listens-here"]
       assert_takes_no_socket(Machine.start(), "3 ", command)
     end
   end

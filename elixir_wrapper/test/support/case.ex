@@ -12,9 +12,9 @@ defmodule Linx.Netlink.Port.Test.Case do
 
   using do
     quote do
-      import Linx.Netlink.Port.Test.Helpers
+      import Linx.Netlink.Port.Test.{Helpers, Scene}
       alias Linx.Netlink.Port.Test.{Beam, Descriptors, DoomedBeam, Fixture, Hanging}
-      alias Linx.Netlink.Port.Test.{Namespace, Rtnetlink}
+      alias Linx.Netlink.Port.Test.{Impostor, Namespace, Rtnetlink}
     end
   end
 

@@ -3,7 +3,8 @@ defmodule Linx.Netlink.Port.Test.Descriptors do
 
   import ExUnit.Assertions
 
-  alias Linx.Netlink.Port.Closer
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Test.Helpers
 
   @patience 10_000
 
@@ -27,6 +28,19 @@ defmodule Linx.Netlink.Port.Test.Descriptors do
 
   @doc "The same for another process."
   def await(os_pid, expected), do: await(os_pid, fn -> count(os_pid) end, expected)
+
+  @doc "How many this BEAM and a server's port program have open; for `await_both/2`."
+  def count_both(server) do
+    os_pid = Helpers.os_pid(server)
+    {count(), os_pid, count(os_pid)}
+  end
+
+  @doc "Waits until both have no more open than they had."
+  def await_both(server, {here, os_pid, there}) do
+    settle(server)
+    await(here)
+    await(os_pid, there)
+  end
 
   @doc "Waits until a server has closed whatever it has to close by now."
   def settle(server \\ Linx.Netlink.Port), do: Closer.watched(:sys.get_state(server).closer)

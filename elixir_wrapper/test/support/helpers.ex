@@ -24,9 +24,12 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   end
 
   @doc "The port program of a server, started if need be."
-  def os_pid(server) do
+  def os_pid(server), do: info(server).program.os_pid
+
+  @doc "What the port program and the server have to tell."
+  def info(server) do
     {:ok, info} = Port.info(server)
-    info.program.os_pid
+    info
   end
 
   @doc "Sends a signal to a process of the operating system."
@@ -127,6 +130,9 @@ defmodule Linx.Netlink.Port.Test.Helpers do
         [_line, parent] <- [Regex.run(~r/^PPid:\s*(\d+)$/m, status)],
         do: {path |> Path.dirname() |> Path.basename(), parent}
   end
+
+  @doc "What was logged of port programs, line by line."
+  def log_lines(log), do: log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
 
   @doc "Runs a function in a process of its own, and tells how it ended."
   def spawn_caller(fun) do

@@ -89,13 +89,12 @@ defmodule Linx.Netlink.Port do
 
   alias Linx.Netlink.Port.{
     Call,
-    Closer,
     Descriptor,
     Errno,
     Error,
     Host,
-    Native,
     Netns,
+    NifModule,
     Options,
     Protocol,
     Server,
@@ -103,6 +102,8 @@ defmodule Linx.Netlink.Port do
     Telemetry,
     Wire
   }
+
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @typedoc "A setting of a server."
   @type setting() ::
@@ -142,7 +143,9 @@ defmodule Linx.Netlink.Port do
       :ok
   """
   @spec start_link([setting()]) :: GenServer.on_start()
-  def start_link(settings \\ []), do: settings |> Settings.new!() |> Server.start_link()
+  def start_link(settings \\ []) do
+    settings |> Keyword.put_new(:name, __MODULE__) |> Settings.new!() |> Server.start_link()
+  end
 
   @doc """
   How a supervisor starts a server. The settings are those of `start_link/1`.
@@ -212,7 +215,7 @@ defmodule Linx.Netlink.Port do
   @spec open(Netns.t(), Protocol.t(), [option()]) ::
           {:ok, :socket.socket()} | {:error, Error.t()}
   def open(netns, protocol, options \\ []) do
-    {server, timeout, options} = Options.split!(options)
+    {server, timeout, options} = Options.split!(options, __MODULE__)
     entry = entry!({netns, protocol, options})
 
     Telemetry.open_span(%{netns: netns, protocol: protocol, server: server}, fn ->
@@ -249,7 +252,7 @@ defmodule Linx.Netlink.Port do
   @spec open_many([entry()], [option()]) ::
           {:ok, [{:ok, :socket.socket()} | {:error, Error.t()}]}
   def open_many(entries, options \\ []) when is_list(entries) do
-    {server, timeout, common} = Options.split!(options)
+    {server, timeout, common} = Options.split!(options, __MODULE__)
     entries = Enum.map(entries, &entry!(&1, common))
 
     Telemetry.open_span(%{entries: length(entries), server: server}, fn ->
@@ -283,7 +286,7 @@ defmodule Linx.Netlink.Port do
   def info(server \\ __MODULE__) do
     case Call.request(server, :info, Wire.info(), Call.time(nil)) do
       {:ok, program, counts, closer} ->
-        more = %{unclaimed: Closer.watched(closer), replaces_nif: Native.StandIn.in_place?()}
+        more = %{unclaimed: Closer.watched(closer), replaces_nif: NifModule.ours?()}
         {:ok, %{program: program, server: Map.merge(counts, more)}}
 
       {:error, {stage, code}} ->

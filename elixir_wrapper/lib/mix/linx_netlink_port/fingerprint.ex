@@ -46,7 +46,12 @@ defmodule Mix.LinxNetlinkPort.Fingerprint do
 
   defp settings(crate, environment) do
     variables = for {name, _value} = set <- System.get_env(), cargos?(name), do: set
-    files = for file <- settings_files(crate), {:ok, text} <- [File.read(file)], do: {file, text}
+
+    files =
+      for file <- settings_files(crate),
+          {:ok, text} <- [File.read(file)],
+          do: {Path.relative_to(file, crate), text}
+
     for {name, value} <- Enum.sort(variables ++ environment) ++ files, do: [name, 0, value, 0]
   end
 

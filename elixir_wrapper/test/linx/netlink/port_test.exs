@@ -414,17 +414,14 @@ defmodule Linx.Netlink.PortTest do
   test "10,000 opens and closes leave no descriptor in either process" do
     namespace = Namespace.create()
     server = start_server()
-    os_pid = os_pid(server)
-    {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+    before = Descriptors.count_both(server)
 
     for _number <- 1..10_000 do
       {:ok, socket} = Port.open(namespace.path, :route, server: server)
       :ok = :socket.close(socket)
     end
 
-    Descriptors.settle(server)
-    Descriptors.await(here)
-    Descriptors.await(os_pid, there)
+    Descriptors.await_both(server, before)
   end
 
   test "callers who open faster than descriptors can be closed are held up, and fill no table" do

@@ -38,7 +38,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Caller do
   defp act(dice, _world, held) when dice <= 81, do: ask_for_nonsense(held)
   defp act(dice, world, held) when dice <= 87, do: hurry(world, held)
   defp act(dice, world, held) when dice <= 93, do: die(world, held)
-  defp act(dice, _world, held) when dice <= 95, do: info(held)
+  defp act(dice, _world, held) when dice <= 95, do: ask(held)
   defp act(dice, world, held) when dice <= 97, do: hang(world, held)
   defp act(_dice, _world, []), do: []
 
@@ -143,7 +143,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Caller do
     held
   end
 
-  defp info(held) do
+  defp ask(held) do
     call(timeout(), fn -> Port.info() end, [])
     held
   end

@@ -1,7 +1,9 @@
 defmodule Linx.Netlink.Port.Call do
   @moduledoc "What a caller does, in its own process: asks a server, and waits."
 
-  alias Linx.Netlink.Port.{Closer, Outcome, Requests, Wire}
+  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
   @epipe 32
   @enotconn 107

@@ -25,7 +25,8 @@ defmodule Linx.Netlink.Port.Native do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Call, Closer, Descriptor, Errno, Error, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Error, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @emfile 24
   @enotconn 107

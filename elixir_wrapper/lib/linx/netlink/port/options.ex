@@ -29,18 +29,19 @@ defmodule Linx.Netlink.Port.Options do
   @type wire() :: %{optional(atom()) => boolean() | non_neg_integer() | [pos_integer()]}
 
   @doc """
-  Takes the options of a call apart: whom to ask, how long to wait, what to do to the socket.
+  Takes the options of a call apart: whom to ask, the given server if they don't say; how long to wait; what
+  to do to the socket.
 
-      iex> Linx.Netlink.Port.Options.split!(timeout: 100, groups: 1)
+      iex> Linx.Netlink.Port.Options.split!([timeout: 100, groups: 1], Linx.Netlink.Port)
       {Linx.Netlink.Port, 100, [groups: 1]}
   """
-  @spec split!(term()) :: {GenServer.server(), pos_integer() | nil, keyword()}
-  def split!(options) do
+  @spec split!(term(), GenServer.server()) :: {GenServer.server(), pos_integer() | nil, keyword()}
+  def split!(options, default) do
     if not Keyword.keyword?(options) do
       raise ArgumentError, "expected a keyword list of options, got: #{inspect(options)}"
     end
 
-    {server, options} = Keyword.pop(options, :server, Linx.Netlink.Port)
+    {server, options} = Keyword.pop(options, :server, default)
     {timeout, options} = Keyword.pop(options, :timeout)
     _ = if timeout, do: Settings.timeout!(timeout)
     {server, timeout, options}

@@ -16,7 +16,8 @@ defmodule Linx.Netlink.Port.Program do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Descriptor, Executable, Program, Settings, Wire}
+      iex> alias Linx.Netlink.Port.{Descriptor, Program, Settings, Wire}
+      iex> alias Linx.Netlink.Port.Program.Executable
       iex> handle_next = fn {program, _events} ->
       ...>   receive do
       ...>     message -> with :ignored <- Program.handle(program, message), do: {program, []}
@@ -44,8 +45,9 @@ defmodule Linx.Netlink.Port.Program do
       {:ok, true}
   """
 
-  alias Linx.Netlink.Port.{Executable, Errno, Pair, Rendezvous, Wire}
-  alias Linx.Netlink.Port.Process, as: OSProcess
+  alias Linx.Netlink.Port.{Errno, Wire}
+  alias Linx.Netlink.Port.Program.{Executable, Pair, Rendezvous}
+  alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:executable, :port, :os_pid, :process, :rendezvous]
   defstruct [

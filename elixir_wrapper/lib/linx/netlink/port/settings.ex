@@ -19,7 +19,8 @@ defmodule Linx.Netlink.Port.Settings do
 
   @doc """
   Checks the options of a server. What is missing comes from the configuration of
-  `:linx_netlink_port`, then from the defaults. What is wrong, or unknown, raises `ArgumentError`.
+  `:linx_netlink_port`, then from the defaults; a name that is missing is none. What is wrong, or unknown,
+  raises `ArgumentError`.
 
       iex> Linx.Netlink.Port.Settings.new!(timeout: 100).timeout
       100
@@ -28,7 +29,7 @@ defmodule Linx.Netlink.Port.Settings do
   """
   @spec new!(keyword()) :: t()
   def new!(options) do
-    {name, options} = Keyword.pop(options, :name, Linx.Netlink.Port)
+    {name, options} = Keyword.pop(options, :name)
     unknown = Enum.reject(Keyword.keys(options), &Keyword.has_key?(@defaults, &1))
 
     if unknown != [] do

@@ -8,7 +8,7 @@ defmodule Linx.Netlink.Port.Wire do
   its id.
   """
 
-  alias Linx.Netlink.Port.Atoms
+  alias Linx.Netlink.Port.Wire.Atoms
 
   @version 1
   @max_request 1_048_576

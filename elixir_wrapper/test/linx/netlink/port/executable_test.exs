@@ -28,8 +28,6 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     %{server: server, error: error, time: time, log: log, lines: log_lines(log)}
   end
 
-  defp log_lines(log), do: log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
-
   # An abstract address of this BEAM's that nobody closed would be in here.
   defp listening? do
     ours =
@@ -121,49 +119,23 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert Enum.all?(call.lines, &(&1 =~ path and &1 =~ "status 7"))
   end
 
-  # $2 is the rendezvous. A client of it is needed that is no shell.
-  @hello """
-  import array, os, socket, sys
-  address = sys.argv[2].replace("@", "\\0", 1)
-  connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-  connection.connect(address)
-  ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-  rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))]
-  """
-
-  defp python(body) do
-    python =
-      System.find_executable("python3") || flunk("install python3, as `script/setup test` does")
-
-    path = Fixture.script("")
-    File.write!(path, "#!#{python}\n" <> @hello <> body)
-    path
-  end
-
-  defp bytes(term),
-    do: inspect(term |> :erlang.term_to_binary() |> :binary.bin_to_list(), limit: 9999)
-
-  defp hello(version) do
-    bytes({:hello, %{protocol: version, version: "9", os_pid: 1, capabilities: []}})
-  end
-
   test "one that speaks another version of the protocol is EPROTO, at once" do
-    body = "connection.sendmsg([bytes(#{hello(2)})], rights)\nsys.stdin.read()\n"
-    call = call(python(body), timeout: 5_000)
+    body = "hello(2)\nsys.stdin.read()\n"
+    call = call(Impostor.script(body), timeout: 5_000)
     assert call.error.errno == :eproto
     assert [line] = call.lines
     assert line =~ "version 2"
   end
 
   test "one that says something else than hello is EPROTO" do
-    body = "connection.sendmsg([b'good day'], rights)\nsys.stdin.read()\n"
-    call = call(python(body), timeout: 5_000)
+    body = "connection.sendmsg([b'good day'], rights([theirs.fileno()]))\nsys.stdin.read()\n"
+    call = call(Impostor.script(body), timeout: 5_000)
     assert call.error.errno == :eproto
   end
 
   test "one that says hello with no pair is EPROTO" do
-    body = "connection.send(bytes(#{hello(1)}))\nsys.stdin.read()\n"
-    call = call(python(body), timeout: 5_000)
+    body = "connection.send(hellos[1])\nsys.stdin.read()\n"
+    call = call(Impostor.script(body), timeout: 5_000)
     assert call.error.errno == :eproto
   end
 
@@ -171,48 +143,37 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     # The child connects; the process that was started does not.
     body = """
     if os.fork() == 0:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        connection.connect(address)
-        connection.sendmsg([bytes(#{hello(1)})], rights)
+        connection = connect()
+        hello()
     else:
         sys.stdin.read()
     """
 
-    path = python(body)
-    # The connection is made by the child alone.
-    File.write!(
-      path,
-      path |> File.read!() |> String.replace("\nconnection.connect(address)", "", global: false)
-    )
-
-    call = call(path)
+    call = call(Impostor.unconnected_script(body))
     assert call.error.errno == :etimedout
   end
 
   test "one that says hello and then rubbish is replaced, and its caller gets an error" do
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
+    hello()
     sys.stdin.buffer.read(4)
     os.write(1, b"oh dear, oh dear")
     sys.stdin.read()
     """
 
-    call = call(python(body), timeout: 5_000)
+    call = call(Impostor.script(body), timeout: 5_000)
     assert call.error.errno == :eproto
     assert hd(call.lines) =~ "right file"
   end
 
   test "one that answers what can't be understood gives an error, and is kept" do
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
-    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
-    frame = sys.stdin.buffer.read(length)
-    answer = frame[:14] + bytes([119, 9]) + b"zyxwvutsr"
-    os.write(1, len(answer).to_bytes(4, "big") + answer)
+    hello()
+    frame(request()[:14] + bytes([119, 9]) + b"zyxwvutsr")
     sys.stdin.read()
     """
 
-    server = start_server(executable: python(body))
+    server = start_server(executable: Impostor.script(body))
 
     assert {:error, %Error{stage: :port, errno: :eproto}} =
              Port.open("/proc/self/ns/net", :route, server: server)
@@ -223,20 +184,16 @@ defmodule Linx.Netlink.Port.ExecutableTest do
 
   test "descriptors and frames that nobody asked for are closed and dropped" do
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
-    def say(term, fds):
-        ours.sendmsg([term], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
-    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
-    frame = sys.stdin.buffer.read(length)
-    say(bytes(#{bytes({999, :ok})}), [0, 1, 2])
-    say(b"rubbish", [0])
-    unknown = bytes(#{bytes({:good, :day})})
-    os.write(1, len(unknown).to_bytes(4, "big") + unknown)
-    say(frame[:14] + bytes([119, 2]) + b"ok", [0, 1, 2, 0])
+    hello()
+    asked = request()
+    ours.sendmsg([#{Impostor.bytes({999, :ok})}], rights([0, 1, 2]))
+    ours.sendmsg([b"rubbish"], rights([0]))
+    frame(#{Impostor.bytes({:good, :day})})
+    ours.sendmsg([asked[:14] + bytes([119, 2]) + b"ok"], rights([0, 1, 2, 0]))
     sys.stdin.read()
     """
 
-    server = start_server(executable: python(body))
+    server = start_server(executable: Impostor.script(body))
 
     # What comes is no netlink socket, but it is what was answered. That descriptors are closed again is
     # checked when the test is over, as always.
@@ -256,31 +213,27 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     log = Path.join(Fixture.directory(), "requests")
 
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
-    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
-    sys.stdin.buffer.read(length)
+    hello()
+    request()
     open("#{log}", "a").write("request\\n")
     """
 
-    call = call(python(body), timeout: 10_000)
+    call = call(Impostor.script(body), timeout: 10_000)
     assert call.error.errno == :epipe
     assert File.read!(log) == "request\nrequest\n"
   end
 
   test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
-    def request():
-        length = int.from_bytes(sys.stdin.buffer.read(4), "big")
-        return sys.stdin.buffer.read(length)
+    hello()
     ours.send(request()[:14] + bytes([119, 2]) + b"ok")
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-    fds = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [netlink.fileno()]))
-    ours.sendmsg([request()[:14] + bytes(#{bytes({:ok, [:ok, :ok, :ok]})})[1:]], [fds])
+    answer = #{Impostor.bytes({:ok, [:ok, :ok, :ok]})}[1:]
+    ours.sendmsg([request()[:14] + answer], rights([netlink.fileno()]))
     sys.stdin.read()
     """
 
-    server = start_server(executable: python(body))
+    server = start_server(executable: Impostor.script(body))
 
     assert {:error, %Error{stage: :port, errno: :emfile}} =
              Port.open("/proc/self/ns/net", :route, server: server)
@@ -295,16 +248,15 @@ defmodule Linx.Netlink.Port.ExecutableTest do
 
   test "one that sends nothing but what can't be understood is replaced, and doesn't flood the log" do
     body = """
-    connection.sendmsg([bytes(#{hello(1)})], rights)
-    unknown = bytes(#{bytes({:good, :day})})
+    hello()
     try:
         while True:
-            os.write(1, len(unknown).to_bytes(4, "big") + unknown)
+            frame(#{Impostor.bytes({:good, :day})})
     except OSError:
         pass
     """
 
-    call = call(python(body), timeout: 5_000)
+    call = call(Impostor.script(body), timeout: 5_000)
     assert call.error.errno == :eproto
     assert length(call.lines) < 100
   end
@@ -317,7 +269,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
   end
 
   test "one that closes the rendezvous without a hello, and lives on, is EPROTO" do
-    call = call(python("connection.close()\nsys.stdin.read()\n"), timeout: 5_000)
+    call = call(Impostor.script("connection.close()\nsys.stdin.read()\n"), timeout: 5_000)
     assert call.error.errno == :eproto
     assert [line] = call.lines
     assert line =~ "without a hello"
@@ -339,7 +291,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
 
     test "at any moment leaves nothing" do
       # Those who find nobody at the rendezvous complain on stderr.
-      path = Fixture.script("exec #{Port.Executable.default()} \"$@\" 2> /dev/null\n")
+      path = Fixture.script("exec #{Port.Program.Executable.default()} \"$@\" 2> /dev/null\n")
       server = start_server(executable: path)
       _started = os_pid(Port)
       before = Enum.sort(port_programs())
@@ -394,14 +346,13 @@ defmodule Linx.Netlink.Port.ExecutableTest do
       for _number <- 1..50, do: {:error, _error} = Port.info(server)
 
       # In its place, in one step, the real one.
-      {:ok, _copied} = File.copy(Port.Executable.default(), path <> ".new")
+      {:ok, _copied} = File.copy(Port.Program.Executable.default(), path <> ".new")
       File.chmod!(path <> ".new", 0o755)
       File.rename!(path <> ".new", path)
 
       assert %{program: %{protocol: 1}} = until_ok(fn -> Port.info(server) end)
       namespace = Namespace.create()
-      {:ok, socket} = Port.open(namespace.path, :route, server: server)
-      Namespace.assert_inside(socket, namespace)
+      assert open_inside(server, namespace) == :ok
     end
 
     defp until_ok(fun, deadline \\ System.monotonic_time(:millisecond) + 3_000) do

@@ -14,45 +14,25 @@ defmodule Linx.Netlink.Port.FaultTest do
     %{namespace: Namespace.create()}
   end
 
-  # Callers that open a socket each, prove where it is, and close it; their results come as messages.
-  defp start_callers(count, server, namespace, options \\ []) do
-    for _number <- 1..count do
-      spawn_caller(fn ->
-        case Port.open(namespace.path, :route, [server: server] ++ options) do
-          {:ok, socket} ->
-            Namespace.assert_inside(socket, namespace)
-            :socket.close(socket)
-
-          {:error, error} ->
-            {:error, error.errno}
-        end
-      end)
-    end
-  end
-
   describe "when the port program is killed" do
     test "the next call starts another, and sockets opened before stay usable", context do
       server = start_server()
       {:ok, before} = Port.open(context.namespace.path, :route, server: server)
       os_pid = os_pid(server)
       log = capture_log(fn -> kill_program(server) end)
-      assert [line] = log |> String.split("\n") |> Enum.filter(&(&1 =~ "port program"))
+      assert [line] = log_lines(log)
       assert line =~ "status 137"
-      assert line =~ Port.Executable.default()
+      assert line =~ Port.Program.Executable.default()
 
-      {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
+      assert open_inside(server, context.namespace) == :ok
       assert os_pid(server) != os_pid
-      Namespace.assert_inside(socket, context.namespace)
       Namespace.assert_inside(before, context.namespace)
       assert {:ok, %{server: %{starts: 2}}} = Port.info(server)
     end
 
     test "requests in flight are sent once more", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      callers = start_callers(16, server, context.namespace)
-      await_in_flight(server, 16)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(16, server, context.namespace)
       signal(os_pid, :KILL)
       assert Enum.all?(results(callers), &(&1 == :ok))
       assert os_pid(server) != os_pid
@@ -61,20 +41,15 @@ defmodule Linx.Netlink.Port.FaultTest do
 
   describe "when the port program is stopped" do
     test "for less than the deadline, calls only take longer", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      callers = start_callers(8, server, context.namespace)
-      await_in_flight(server, 8)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(8, server, context.namespace)
       signal(os_pid, :CONT)
       assert Enum.all?(results(callers), &(&1 == :ok))
       assert os_pid(server) == os_pid
     end
 
     test "for longer, calls time out in time, and it is killed and replaced", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
+      {server, os_pid} = start_stopped_server()
 
       log =
         capture_log(fn ->
@@ -88,12 +63,11 @@ defmodule Linx.Netlink.Port.FaultTest do
           assert time in 195..4_500
 
           # This one is in flight when the first one's time is up. It gets its socket from the next one.
-          assert {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
-          Namespace.assert_inside(socket, context.namespace)
+          assert open_inside(server, context.namespace) == :ok
         end)
 
       assert log =~ "does not answer any more"
-      assert log =~ Port.Executable.default()
+      assert log =~ Port.Program.Executable.default()
       await_gone(os_pid)
       assert os_pid(server) != os_pid
     end
@@ -112,9 +86,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     end
 
     test "and its input is full, the server is not held up, and nothing is lost", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
+      {server, os_pid} = start_stopped_server()
       # Half a megabyte each: more than a pipe takes.
       path = String.duplicate("/", 2_000) <> context.namespace.path
       entries = List.duplicate({path, :route}, 253)
@@ -146,23 +118,19 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "with its request in flight, what was opened for it is closed", context do
       server = start_server()
       os_pid = os_pid(server)
-      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+      before = Descriptors.count_both(server)
       stop(os_pid)
-      callers = start_callers(32, server, context.namespace)
-      await_in_flight(server, 32)
+      callers = start_waiting_callers(32, server, context.namespace)
 
       kill_all(callers)
       signal(os_pid, :CONT)
       await_in_flight(server, 0)
-      Descriptors.settle(server)
-      Descriptors.await(here)
-      Descriptors.await(os_pid, there)
+      Descriptors.await_both(server, before)
     end
 
     test "at any moment, 10,000 times, nothing is left", context do
       server = start_server()
-      os_pid = os_pid(server)
-      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+      before = Descriptors.count_both(server)
 
       for _round <- 1..100 do
         callers =
@@ -180,29 +148,26 @@ defmodule Linx.Netlink.Port.FaultTest do
       end
 
       await_in_flight(server, 0)
-      Descriptors.settle(server)
-      Descriptors.await(here)
-      Descriptors.await(os_pid, there)
+      Descriptors.await_both(server, before)
     end
 
     test "before its request was sent, nothing is opened for it", context do
       fifo = Path.join(Fixture.directory(), "go")
       {_output, 0} = System.cmd("mkfifo", [fifo])
-      path = Fixture.script("read go < #{fifo}\nexec #{Port.Executable.default()} \"$@\"\n")
+
+      path =
+        Fixture.script("read go < #{fifo}\nexec #{Port.Program.Executable.default()} \"$@\"\n")
+
       server = start_server(executable: path)
-      callers = start_callers(8, server, context.namespace)
-      await_in_flight(server, 8)
+      callers = start_waiting_callers(8, server, context.namespace)
       kill_all(callers)
       File.write!(fifo, "go\n")
       assert %{program: %{requests: %{ok: 0, error: 0}}} = info(server)
     end
 
     test "with its descriptor on its way, that is closed", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      callers = start_callers(8, server, context.namespace)
-      await_in_flight(server, 8)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(8, server, context.namespace)
       # They don't get to say that they have it.
       for {pid, _monitor} <- callers, do: true = :erlang.suspend_process(pid)
       signal(os_pid, :CONT)
@@ -219,11 +184,6 @@ defmodule Linx.Netlink.Port.FaultTest do
       end
     end
 
-    defp info(server) do
-      {:ok, info} = Port.info(server)
-      info
-    end
-
     defp open(server, namespace) do
       Port.open(namespace.path, :route, server: server)
       open(server, namespace)
@@ -234,7 +194,7 @@ defmodule Linx.Netlink.Port.FaultTest do
     test "at any moment, 10,000 times, nothing is left", context do
       server = start_server()
       os_pid = os_pid(server)
-      {here, there} = {Descriptors.count(), Descriptors.count(os_pid)}
+      before = Descriptors.count_both(server)
 
       callers =
         for _number <- 1..100, do: spawn_caller(fn -> hurry(server, context.namespace) end)
@@ -247,9 +207,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       assert ok + late + Map.get(outcomes, :eagain, 0) == 10_000
       await_in_flight(server, 0)
       assert os_pid(server) == os_pid
-      Descriptors.settle(server)
-      Descriptors.await(here)
-      Descriptors.await(os_pid, there)
+      Descriptors.await_both(server, before)
     end
 
     defp hurry(server, namespace) do
@@ -268,11 +226,8 @@ defmodule Linx.Netlink.Port.FaultTest do
 
   describe "when the server" do
     test "is killed, callers get an error, nothing is left, and its port program goes", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      callers = start_callers(16, server, context.namespace)
-      await_in_flight(server, 16)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(16, server, context.namespace)
       pid = Process.whereis(server)
       monitor = Process.monitor(pid)
       Process.exit(pid, :kill)
@@ -283,11 +238,8 @@ defmodule Linx.Netlink.Port.FaultTest do
     end
 
     test "is stopped, callers get an error, and nothing is left", context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      callers = start_callers(16, server, context.namespace)
-      await_in_flight(server, 16)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(16, server, context.namespace)
       :ok = stop_supervised(server)
       assert Enum.all?(results(callers), &(&1 == {:error, :epipe}))
       # Although it doesn't see the end of its input.
@@ -296,14 +248,11 @@ defmodule Linx.Netlink.Port.FaultTest do
   end
 
   test "a port program at its limit refuses at once, and goes on", context do
-    server = start_server(args: ["--max-in-flight", "1"])
-    os_pid = os_pid(server)
-    stop(os_pid)
-    callers = start_callers(64, server, context.namespace)
-    await_in_flight(server, 64)
+    {server, os_pid} = start_stopped_server(args: ["--max-in-flight", "1"])
+    callers = start_waiting_callers(64, server, context.namespace)
     signal(os_pid, :CONT)
     assert Enum.all?(results(callers), &(&1 in [:ok, {:error, :eagain}]))
-    assert [:ok] = 1 |> start_callers(server, context.namespace) |> results()
+    assert open_inside(server, context.namespace) == :ok
   end
 
   test "the ordinary is not worth a line in the log", context do

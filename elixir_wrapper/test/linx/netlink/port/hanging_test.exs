@@ -38,15 +38,10 @@ defmodule Linx.Netlink.Port.HangingTest do
     end)
   end
 
-  defp info(server) do
-    {:ok, info} = Port.info(server)
-    info
-  end
-
   test "200 requests stuck hold up nobody else, and are answered when it lets them go", context do
     server = start_server()
     callers = hang(200, server, context.hanging)
-    {here, there} = {Descriptors.count(), Descriptors.count(os_pid(server))}
+    before = Descriptors.count_both(server)
 
     for _number <- 1..1_000 do
       {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
@@ -56,9 +51,7 @@ defmodule Linx.Netlink.Port.HangingTest do
     {:ok, socket} = Port.open(context.namespace.path, :route, server: server)
     Namespace.assert_inside(socket, context.namespace)
     :ok = :socket.close(socket)
-    Descriptors.settle(server)
-    Descriptors.await(here)
-    Descriptors.await(os_pid(server), there)
+    Descriptors.await_both(server, before)
 
     await_program_in_flight(server, 200)
     Hanging.release(context.hanging)

@@ -111,29 +111,14 @@ defmodule Linx.Netlink.Port.StormTest do
   for {signal, served} <- [KILL: [1], SEGV: [0, 1]] do
     test "a request in flight when the port program gets a SIG#{signal} is sent to the next one",
          context do
-      server = start_server()
-      os_pid = os_pid(server)
-      stop(os_pid)
-      caller = spawn_caller(fn -> open_inside(server, context.namespace) end)
-      await_in_flight(server, 1)
+      {server, os_pid} = start_stopped_server()
+      callers = start_waiting_callers(1, server, context.namespace)
       # A signal that isn't SIGKILL acts when the process goes on.
       signal(os_pid, unquote(signal))
       strike(os_pid, :CONT)
-      assert [:ok] = results([caller])
+      assert [:ok] = results(callers)
       assert %{program: program, server: %{starts: 2}} = info(server)
       assert program.requests.ok in unquote(served)
     end
-  end
-
-  defp open_inside(server, namespace) do
-    with {:ok, socket} <- Port.open(namespace.path, :route, server: server) do
-      Namespace.assert_inside(socket, namespace)
-      :socket.close(socket)
-    end
-  end
-
-  defp info(server) do
-    {:ok, info} = Port.info(server)
-    info
   end
 end

@@ -14,6 +14,7 @@ defmodule Linx.Netlink.Port.Native.Replacement do
   require Logger
 
   alias Linx.Netlink.Port.Native.StandIn
+  alias Linx.Netlink.Port.NifModule
 
   # In milliseconds.
   @interval 1_000
@@ -43,7 +44,7 @@ defmodule Linx.Netlink.Port.Native.Replacement do
   def init([]) do
     Process.flag(:trap_exit, true)
 
-    case StandIn.put() do
+    case NifModule.put(StandIn.binary()) do
       {:ok, before} ->
         Logger.info("#{name()} is the port program's from now on (replace_nif)")
         {:ok, look_later(%{before: before, refused: nil})}
@@ -55,7 +56,7 @@ defmodule Linx.Netlink.Port.Native.Replacement do
 
   @impl true
   def handle_info(:look, state) do
-    state = if StandIn.displaced?(), do: replace_again(state), else: %{state | refused: nil}
+    state = if NifModule.another?(), do: replace_again(state), else: %{state | refused: nil}
     {:noreply, look_later(state)}
   end
 
@@ -63,11 +64,11 @@ defmodule Linx.Netlink.Port.Native.Replacement do
 
   @impl true
   def terminate(_reason, state) do
-    with {:error, text} <- StandIn.take_away(state.before), do: Logger.warning(text)
+    with {:error, text} <- NifModule.take_away(state.before), do: Logger.warning(text)
   end
 
   defp replace_again(state) do
-    case StandIn.put() do
+    case NifModule.put(StandIn.binary()) do
       {:ok, before} ->
         Logger.warning(
           "#{name()} was loaded anew, and served by Linx's NIF for up to a second; " <>
@@ -88,5 +89,5 @@ defmodule Linx.Netlink.Port.Native.Replacement do
     state
   end
 
-  defp name, do: "Linx.Netlink.Socket.Native"
+  defp name, do: inspect(NifModule.name())
 end

@@ -4,7 +4,8 @@ defmodule Linx.Netlink.Port.Native.ReplacementTest do
   import ExUnit.CaptureLog
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Native.{Replacement, StandIn}
+  alias Linx.Netlink.Port.Native.Replacement
+  alias Linx.Netlink.Port.NifModule
 
   @module Linx.Netlink.Socket.Native
 
@@ -103,7 +104,7 @@ defmodule Linx.Netlink.Port.Native.ReplacementTest do
       capture_log(fn ->
         {:module, @module} = :code.load_file(@module)
         assert call() == :the_nif
-        eventually("it is replaced again", &StandIn.in_place?/0)
+        eventually("it is replaced again", &NifModule.ours?/0)
         :sys.get_state(replacement())
       end)
 

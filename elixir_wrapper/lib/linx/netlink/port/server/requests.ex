@@ -1,17 +1,19 @@
-defmodule Linx.Netlink.Port.Requests do
+defmodule Linx.Netlink.Port.Server.Requests do
   @moduledoc """
   The requests that a server has taken and not yet answered.
 
   Each caller's request has an id. Ids grow and are never used again, so that an answer which comes too
   late for its request can't be taken for another's.
 
-  A request is lined up, sent, and answered. `Linx.Netlink.Port.Flights` says which go together, and when.
+  A request is lined up, sent, and answered. `Linx.Netlink.Port.Server.Flights` says which go together, and
+  when.
 
   Times are in monotonic milliseconds.
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> alias Linx.Netlink.Port.Wire
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> deadline = System.monotonic_time(:millisecond) + 5_000
       iex> {id, requests} = Requests.add(%Requests{}, :probe, :info, deadline, Wire.info())
       iex> {id, Requests.count(requests), Requests.queued?(requests)}
@@ -22,7 +24,8 @@ defmodule Linx.Netlink.Port.Requests do
       {0, false}
   """
 
-  alias Linx.Netlink.Port.{Flights, Wire}
+  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.Server.Flights
 
   defstruct next_id: 1, table: %{}, flights: %Flights{}
 
@@ -147,7 +150,7 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Requests
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> send = fn _flight, _commands -> :ok end
       iex> both = fn requests ->
       ...>   {_id, requests} = Requests.add(requests, {self(), make_ref()}, :one, 5_000, {:open, "red"})
@@ -177,7 +180,8 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> alias Linx.Netlink.Port.Wire
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
       iex> {2, requests} = Requests.add(requests, :probe, :info, 200, Wire.info())
       iex> {[%{deadline: 100}], requests} = Requests.expire(requests, 100)
@@ -206,7 +210,8 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> alias Linx.Netlink.Port.Wire
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
       iex> {[%{from: :probe}], requests} = Requests.clear(requests)
       iex> {Requests.count(requests), Requests.queued?(requests)}
@@ -223,7 +228,7 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Requests
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> from = {self(), make_ref()}
       iex> send = fn _flight, _commands -> :ok end
       iex> {1, requests} = Requests.add(%Requests{}, from, :one, 100, {:open, "red"})
@@ -255,7 +260,8 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Requests, Wire}
+      iex> alias Linx.Netlink.Port.Wire
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> {1, requests} = Requests.add(%Requests{}, :probe, :info, 100, Wire.info())
       iex> {Requests.next_deadline(requests), Requests.next_deadline(%Requests{})}
       {100, nil}
@@ -272,7 +278,7 @@ defmodule Linx.Netlink.Port.Requests do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Requests
+      iex> alias Linx.Netlink.Port.Server.Requests
       iex> same = fn requests, now ->
       ...>   {_id, requests} = Requests.add(requests, {self(), make_ref()}, :one, 5_000, {:open, "red"})
       ...>   Requests.flush(requests, now, fn _flight, _commands -> :ok end)

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Atoms do
+defmodule Linx.Netlink.Port.Wire.Atoms do
   @moduledoc """
   Makes a term readable that contains atoms unknown to this BEAM.
 
@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.Atoms do
   without `:safe` a broken one could fill the atom table. So the atoms that aren't there become strings:
 
       iex> term = <<131, 104, 2, 97, 7, 119, 9, "zyx" <> "wvutsr">>
-      iex> term |> Linx.Netlink.Port.Atoms.known_only() |> :erlang.binary_to_term([:safe])
+      iex> term |> Linx.Netlink.Port.Wire.Atoms.known_only() |> :erlang.binary_to_term([:safe])
       {7, "zyxwvutsr"}
 
   It walks over the tags that the protocol allows, and raises on anything else. It is the exception, and

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Delivery do
+defmodule Linx.Netlink.Port.Server.Delivery do
   @moduledoc """
   Who is told what, once a request has been answered, or has failed.
 
@@ -9,7 +9,8 @@ defmodule Linx.Netlink.Port.Delivery do
 
   The port program is only named in the log, and so is left out.
 
-      iex> alias Linx.Netlink.Port.{Closer, Delivery, Requests}
+      iex> alias Linx.Netlink.Port.Descriptor.Closer
+      iex> alias Linx.Netlink.Port.Server.{Delivery, Requests}
       iex> sender = %{closer: Closer.start(), program: nil, info: fn -> %{} end}
       iex> {1, requests} = Requests.add(%Requests{}, {self(), :tag}, :one, 100, {:open, "red"})
       iex> requests = Requests.flush(requests, 0, fn 2, _commands -> :ok end)
@@ -26,7 +27,9 @@ defmodule Linx.Netlink.Port.Delivery do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Closer, Outcome, Program, Requests, Wire}
+  alias Linx.Netlink.Port.{Program, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
   @einval 22
   @eproto 71

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Rendezvous do
+defmodule Linx.Netlink.Port.Program.Rendezvous do
   @moduledoc """
   Where the port program finds its server: a listening socket that lives for one connection.
 
@@ -10,7 +10,7 @@ defmodule Linx.Netlink.Port.Rendezvous do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Pair, Rendezvous}
+      iex> alias Linx.Netlink.Port.Program.{Pair, Rendezvous}
       iex> {:ok, rendezvous} = Rendezvous.open()
       iex> <<"@", name::binary>> = rendezvous.address
       iex> {:ok, guest} = :socket.open(:local, :seqpacket, :default)
@@ -23,7 +23,8 @@ defmodule Linx.Netlink.Port.Rendezvous do
       {:ok, :closed, :ok}
   """
 
-  alias Linx.Netlink.Port.{Errno, Pair}
+  alias Linx.Netlink.Port.Errno
+  alias Linx.Netlink.Port.Program.Pair
 
   @enforce_keys [:listener, :address]
   defstruct [:listener, :address, :connection, :peer]
@@ -81,7 +82,7 @@ defmodule Linx.Netlink.Port.Rendezvous do
 
   @doc """
   Takes the hello, if it is there already. The results are those of
-  `Linx.Netlink.Port.Pair.receive_message/1`.
+  `Linx.Netlink.Port.Program.Pair.receive_message/1`.
   """
   @spec receive_hello(t()) :: Pair.message() | :wait | :closed | {:error, term()}
   def receive_hello(%__MODULE__{connection: connection}), do: Pair.receive_message(connection)

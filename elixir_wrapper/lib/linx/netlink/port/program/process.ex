@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Process do
+defmodule Linx.Netlink.Port.Program.Process do
   @moduledoc """
   An operating-system process that can be killed without hitting another one.
 
@@ -23,9 +23,9 @@ defmodule Linx.Netlink.Port.Process do
   ## Example
 
       iex> pid = String.to_integer(System.pid())
-      iex> Linx.Netlink.Port.Process.identify(pid).pid == pid
+      iex> Linx.Netlink.Port.Program.Process.identify(pid).pid == pid
       true
-      iex> Linx.Netlink.Port.Process.identify(nil)
+      iex> Linx.Netlink.Port.Program.Process.identify(nil)
       nil
   """
   @spec identify(pos_integer() | nil) :: t() | nil
@@ -48,7 +48,7 @@ defmodule Linx.Netlink.Port.Process do
 
       iex> port = Port.open({:spawn_executable, "/bin/sleep"}, [:exit_status, args: ["1000"]])
       iex> {:os_pid, pid} = Port.info(port, :os_pid)
-      iex> Linx.Netlink.Port.Process.kill([Linx.Netlink.Port.Process.identify(pid)])
+      iex> Linx.Netlink.Port.Program.Process.kill([Linx.Netlink.Port.Program.Process.identify(pid)])
       :ok
       iex> receive do: ({^port, {:exit_status, status}} -> status), after: (5_000 -> :alive)
       137

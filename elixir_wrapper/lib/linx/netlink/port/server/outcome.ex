@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Outcome do
+defmodule Linx.Netlink.Port.Server.Outcome do
   @moduledoc """
   What a reply means, given what was expected, for each of the requests that it answers.
 
@@ -6,7 +6,8 @@ defmodule Linx.Netlink.Port.Outcome do
   misses one gets `EMFILE`. A reply that doesn't answer the question is `EPROTO`.
   """
 
-  alias Linx.Netlink.Port.{Descriptor, Requests}
+  alias Linx.Netlink.Port.Descriptor
+  alias Linx.Netlink.Port.Server.Requests
 
   @emfile 24
   @eproto 71
@@ -24,13 +25,13 @@ defmodule Linx.Netlink.Port.Outcome do
   One outcome for each of `count` requests with the same expectation, and the descriptors that are more
   than were asked for.
 
-      iex> Linx.Netlink.Port.Outcome.of(:one, 1, :ok, [18])
+      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 1, :ok, [18])
       {[{:ok, 18}], []}
-      iex> Linx.Netlink.Port.Outcome.of(:one, 1, :ok, [])
+      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 1, :ok, [])
       {[{:error, {:port, 24}}], []}
-      iex> Linx.Netlink.Port.Outcome.of(:one, 2, {:ok, [:ok, :ok]}, [18, 19, 20])
+      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 2, {:ok, [:ok, :ok]}, [18, 19, 20])
       {[{:ok, 18}, {:ok, 19}], [20]}
-      iex> Linx.Netlink.Port.Outcome.of({:many, 2}, 1, {:ok, [{:error, {:open, 2}}, :ok]}, [18])
+      iex> Linx.Netlink.Port.Server.Outcome.of({:many, 2}, 1, {:ok, [{:error, {:open, 2}}, :ok]}, [18])
       {[{:ok, [{:error, {:open, 2}}, {:ok, 18}]}], []}
   """
   @spec of(Requests.expectation(), pos_integer(), term(), [Descriptor.t()]) ::
@@ -50,9 +51,9 @@ defmodule Linx.Netlink.Port.Outcome do
   @doc """
   The descriptors that a request was answered with.
 
-      iex> Linx.Netlink.Port.Outcome.descriptors(18)
+      iex> Linx.Netlink.Port.Server.Outcome.descriptors(18)
       [18]
-      iex> Linx.Netlink.Port.Outcome.descriptors([{:ok, 18}, {:error, {:open, 2}}, {:ok, 19}])
+      iex> Linx.Netlink.Port.Server.Outcome.descriptors([{:ok, 18}, {:error, {:open, 2}}, {:ok, 19}])
       [18, 19]
   """
   @spec descriptors(opened()) :: [Descriptor.t()]

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Flights do
+defmodule Linx.Netlink.Port.Server.Flights do
   @moduledoc """
   Which requests go to the port program together, and when.
 
@@ -23,7 +23,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {red, blue} = {{:open, "red"}, {:open, "blue"}}
       iex> flights = %Flights{} |> Flights.add(1, red) |> Flights.add(2, red) |> Flights.add(3, blue)
       iex> {Flights.ready?(flights), Flights.under_way?(flights)}
@@ -38,59 +38,40 @@ defmodule Linx.Netlink.Port.Flights do
       iex> {{:same, ^blue}, [{3, ^blue}], _flights} = Flights.board(flights)
   """
 
+  alias Linx.Netlink.Port.Server.Queue
   alias Linx.Netlink.Port.Wire
 
   # In milliseconds. Most requests take less than one.
   @patience 20
-  # Fewer are not worth a second flight beside the first.
-  @worthwhile 4
-  # Each of them holds a thread of the port program.
-  @most_given_up 4
   # What is remembered: some hundred kilobytes, with paths of the usual length.
   @most_quick 1_024
 
   defstruct queues: %{}, ready: :queue.new(), flights: %{}, quick: %{}
 
-  @typedoc "A request: its id, and what it asks for."
-  @type passenger() :: {Wire.id(), Wire.command()}
-
   @typedoc "How a flight landed: it was served, well or not, or the port program did not take it."
   @type landing() :: :served | :refused
 
-  @typedoc "The name of a queue."
-  @type queue() :: :quick | {:same, Wire.command()} | {:alone, Wire.id()}
-
   @typedoc """
-  The queues, with how many wait, which flights they wait for, and for which nobody waits any longer; the
-  names of those that something may leave from, perhaps; the flights in the air, with their queue, and when
-  they left; and what was opened quickly.
+  The queues; the names of those that something may leave from, perhaps; the flights in the air, with their
+  queue, and when they left; and what was opened quickly.
   """
   @type t() :: %__MODULE__{
-          queues: %{
-            optional(queue()) => %{
-              waiting: :queue.queue(passenger()),
-              count: non_neg_integer(),
-              under_way: [Wire.id()],
-              given_up: [Wire.id()]
-            }
-          },
-          ready: :queue.queue(queue()),
+          queues: %{optional(Queue.name()) => Queue.t()},
+          ready: :queue.queue(Queue.name()),
           flights: %{
             optional(Wire.id()) => %{
-              queue: queue(),
-              party: [passenger(), ...],
+              queue: Queue.name(),
+              party: [Queue.passenger(), ...],
               since: integer()
             }
           },
           quick: %{optional(Wire.command()) => true}
         }
 
-  @empty %{waiting: :queue.new(), count: 0, under_way: [], given_up: []}
-
   @doc "Lets a request wait."
   @spec add(t(), Wire.id(), Wire.command()) :: t()
   def add(%__MODULE__{} = flights, id, command) do
-    wait(flights, queue(flights, id, command), {id, command})
+    update(flights, name(flights, id, command), &Queue.wait(&1, {id, command}))
   end
 
   @doc "Whether a flight has not landed, awaited or not."
@@ -107,7 +88,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   They are in none then: `launch/5` says that they have left, `put_back/3` that they could not.
   """
-  @spec board(t()) :: {queue(), [passenger(), ...], t()} | {:none, t()}
+  @spec board(t()) :: {Queue.name(), [Queue.passenger(), ...], t()} | {:none, t()}
   def board(%__MODULE__{} = flights) do
     case :queue.out(flights.ready) do
       {:empty, _ready} ->
@@ -115,10 +96,10 @@ defmodule Linx.Netlink.Port.Flights do
 
       {{:value, name}, ready} ->
         flights = %{flights | ready: ready}
-        queue = Map.get(flights.queues, name, @empty)
+        queue = queue(flights, name)
 
-        if may_leave?(name, queue) do
-          {party, queue} = take(queue)
+        if Queue.may_leave?(name, queue) do
+          {party, queue} = Queue.take(queue)
           {name, party, update(flights, name, fn _queue -> queue end)}
         else
           board(flights)
@@ -127,12 +108,12 @@ defmodule Linx.Netlink.Port.Flights do
   end
 
   @doc "A party has left, as the flight of this id."
-  @spec launch(t(), queue(), Wire.id(), [passenger(), ...], integer()) :: t()
+  @spec launch(t(), Queue.name(), Wire.id(), [Queue.passenger(), ...], integer()) :: t()
   def launch(%__MODULE__{} = flights, name, id, party, now) do
     flight = %{queue: name, party: party, since: now}
 
     flights = %{flights | flights: Map.put(flights.flights, id, flight)}
-    update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
+    update(flights, name, &Queue.launch(&1, id))
   end
 
   @doc """
@@ -140,18 +121,16 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "blue"})
       iex> {queue, [{1, _red}] = party, flights} = Flights.board(flights)
       iex> {^queue, again, _flights} = flights |> Flights.put_back(queue, party) |> Flights.board()
       iex> again
       [{1, {:open, "red"}}]
   """
-  @spec put_back(t(), queue(), [passenger(), ...]) :: t()
+  @spec put_back(t(), Queue.name(), [Queue.passenger(), ...]) :: t()
   def put_back(%__MODULE__{} = flights, name, party) do
-    queue = Map.get(flights.queues, name, @empty)
-    waiting = party |> Enum.reverse() |> Enum.reduce(queue.waiting, &:queue.in_r/2)
-    queue = %{queue | waiting: waiting, count: queue.count + length(party)}
+    queue = flights |> queue(name) |> Queue.put_back(party)
     put(%{flights | ready: :queue.in_r(name, flights.ready)}, name, queue)
   end
 
@@ -161,7 +140,7 @@ defmodule Linx.Netlink.Port.Flights do
     case flights.flights do
       %{^id => %{queue: name, party: party, since: since}} ->
         flights = %{flights | flights: Map.delete(flights.flights, id)}
-        flights = update(flights, name, &without(&1, id))
+        flights = update(flights, name, &Queue.land(&1, id))
         quick? = landing == :served and now - since < @patience
         flights = if quick?, do: remember(flights, party), else: flights
         {Enum.map(party, fn {id, _command} -> id end), flights}
@@ -181,7 +160,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
       iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
       iex> {Flights.ready?(flights), flights |> Flights.give_up(10) |> Flights.ready?()}
@@ -190,7 +169,7 @@ defmodule Linx.Netlink.Port.Flights do
   @spec give_up(t(), Wire.id()) :: t()
   def give_up(%__MODULE__{} = flights, id) do
     # Those who were in it with others are not to wait either.
-    quick? = id in Map.get(flights.queues, :quick, @empty).under_way
+    quick? = id in queue(flights, :quick).under_way
     flights = if quick?, do: ask_each(flights, id), else: flights
     set_aside(flights, id)
   end
@@ -198,10 +177,7 @@ defmodule Linx.Netlink.Port.Flights do
   defp set_aside(flights, id) do
     case flights.flights do
       %{^id => %{queue: name}} ->
-        update(flights, name, fn queue ->
-          queue = without(queue, id)
-          %{queue | given_up: [id | queue.given_up]}
-        end)
+        update(flights, name, &Queue.give_up(&1, id))
 
       _landed ->
         flights
@@ -213,7 +189,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> {queue, party, flights} = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.board()
       iex> flights = flights |> Flights.launch(queue, 10, party, 0) |> Flights.add(2, {:open, "red"})
       iex> for name <- ["blue", "red"],
@@ -221,8 +197,8 @@ defmodule Linx.Netlink.Port.Flights do
       [false, true]
   """
   @spec give_up_all(t(), Wire.command()) :: t()
-  def give_up_all(%__MODULE__{queues: queues} = flights, command) do
-    under_way = Map.get(queues, {:same, command}, @empty).under_way
+  def give_up_all(%__MODULE__{} = flights, command) do
+    under_way = queue(flights, {:same, command}).under_way
     Enum.reduce(under_way, flights, &give_up(&2, &1))
   end
 
@@ -231,7 +207,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> flights = %Flights{} |> Flights.add(1, {:open, "red"}) |> Flights.add(2, {:open, "red"})
       iex> {_queue, party, _flights} =
       ...>   flights |> Flights.forget({:open, "red"}, %{1 => true}) |> Flights.board()
@@ -240,9 +216,10 @@ defmodule Linx.Netlink.Port.Flights do
   """
   @spec forget(t(), Wire.command(), %{optional(Wire.id()) => term()}) :: t()
   def forget(%__MODULE__{} = flights, command, ids) do
-    queue = Map.get(flights.queues, {:same, command}, @empty)
-    waiting = :queue.filter(fn {id, _command} -> not is_map_key(ids, id) end, queue.waiting)
-    put(flights, {:same, command}, %{queue | waiting: waiting, count: :queue.len(waiting)})
+    {_forgotten, queue} =
+      flights |> queue({:same, command}) |> Queue.take_out(fn {id, _} -> is_map_key(ids, id) end)
+
+    put(flights, {:same, command}, queue)
   end
 
   @doc """
@@ -250,7 +227,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> leave = fn flights, id, now ->
       ...>   {queue, party, flights} = Flights.board(flights)
       ...>   Flights.launch(flights, queue, id, party, now)
@@ -276,7 +253,7 @@ defmodule Linx.Netlink.Port.Flights do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Flights
+      iex> alias Linx.Netlink.Port.Server.Flights
       iex> leave = fn flights, id, now ->
       ...>   {queue, party, flights} = Flights.board(flights)
       ...>   Flights.launch(flights, queue, id, party, now)
@@ -292,7 +269,7 @@ defmodule Linx.Netlink.Port.Flights do
   """
   @spec lose_patience(t(), integer()) :: t()
   def lose_patience(%__MODULE__{} = flights, now) do
-    ids = Map.get(flights.queues, :quick, @empty).under_way
+    ids = queue(flights, :quick).under_way
     late = Enum.filter(ids, &(flights.flights[&1].since + @patience <= now))
     Enum.reduce(late, flights, &ask_each(&2, &1))
   end
@@ -311,22 +288,16 @@ defmodule Linx.Netlink.Port.Flights do
   end
 
   defp take_out(flights, commands) do
-    queue = Map.get(flights.queues, :quick, @empty)
-    waiting = :queue.to_list(queue.waiting)
-    {slow, others} = Enum.split_with(waiting, fn {_id, it} -> is_map_key(commands, it) end)
-    queue = %{queue | waiting: :queue.from_list(others), count: length(others)}
+    {slow, queue} =
+      flights |> queue(:quick) |> Queue.take_out(fn {_id, it} -> is_map_key(commands, it) end)
+
     {slow, put(flights, :quick, queue)}
   end
 
   defp rename(flights, id, name) do
-    flights = update(flights, flights.flights[id].queue, &without(&1, id))
+    flights = update(flights, flights.flights[id].queue, &Queue.land(&1, id))
     flights = put_in(flights.flights[id].queue, name)
-    update(flights, name, &%{&1 | under_way: [id | &1.under_way]})
-  end
-
-  defp without(queue, id) do
-    under_way = List.delete(queue.under_way, id)
-    %{queue | under_way: under_way, given_up: List.delete(queue.given_up, id)}
+    update(flights, name, &Queue.launch(&1, id))
   end
 
   defp add_all(flights, party) do
@@ -341,15 +312,17 @@ defmodule Linx.Netlink.Port.Flights do
     |> Enum.uniq()
     |> Enum.reduce(flights, fn command, flights ->
       quick = if map_size(flights.quick) < @most_quick, do: flights.quick, else: %{}
-      queue = Map.get(flights.queues, {:same, command}, @empty)
+      {waiting, queue} = flights |> queue({:same, command}) |> Queue.take_out(fn _all -> true end)
 
       %{flights | quick: Map.put(quick, command, true)}
-      |> put({:same, command}, %{queue | waiting: :queue.new(), count: 0})
-      |> add_all(:queue.to_list(queue.waiting))
+      |> put({:same, command}, queue)
+      |> add_all(waiting)
     end)
   end
 
-  defp queue(flights, id, command) do
+  defp queue(flights, name), do: Map.get(flights.queues, name, %Queue{})
+
+  defp name(flights, id, command) do
     cond do
       is_map_key(flights.quick, command) -> :quick
       Wire.shareable?(command) -> {:same, command}
@@ -357,49 +330,16 @@ defmodule Linx.Netlink.Port.Flights do
     end
   end
 
-  defp may_leave?(_name, %{count: 0}), do: false
-
-  defp may_leave?({:same, _command}, %{under_way: [], given_up: given_up}),
-    do: length(given_up) < @most_given_up
-
-  defp may_leave?(_name, %{under_way: []}), do: true
-  defp may_leave?(:quick, %{under_way: [_one], count: count}), do: count >= @worthwhile
-  defp may_leave?(_name, _queue), do: false
-
-  defp wait(flights, name, passenger) do
-    update(flights, name, fn queue ->
-      %{queue | waiting: :queue.in(passenger, queue.waiting), count: queue.count + 1}
-    end)
-  end
-
-  defp take(queue) do
-    {party, waiting} = take(queue.waiting, Wire.max_entries(), Wire.most_shared_bytes(), [])
-    # The port program looks for a namespace once for all that follow each other.
-    {List.keysort(party, 1), %{queue | waiting: waiting, count: queue.count - length(party)}}
-  end
-
-  defp take(waiting, 0, _bytes, party), do: {Enum.reverse(party), waiting}
-
-  defp take(waiting, most, bytes, party) do
-    with {:value, {_id, {_kind, encoded}} = passenger} <- :queue.peek(waiting),
-         true <- party == [] or byte_size(encoded) <= bytes do
-      waiting = :queue.drop(waiting)
-      take(waiting, most - 1, bytes - byte_size(encoded), [passenger | party])
-    else
-      _none_or_too_large -> {Enum.reverse(party), waiting}
-    end
-  end
-
   defp update(flights, name, change) do
-    queue = flights.queues |> Map.get(name, @empty) |> change.()
+    queue = flights |> queue(name) |> change.()
     flights = put(flights, name, queue)
 
-    if may_leave?(name, queue),
+    if Queue.may_leave?(name, queue),
       do: %{flights | ready: :queue.in(name, flights.ready)},
       else: flights
   end
 
-  defp put(flights, name, %{count: 0, under_way: [], given_up: []}),
+  defp put(flights, name, %Queue{count: 0, under_way: [], given_up: []}),
     do: %{flights | queues: Map.delete(flights.queues, name)}
 
   defp put(flights, name, queue), do: put_in(flights.queues[name], queue)

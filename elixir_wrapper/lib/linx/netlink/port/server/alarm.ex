@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Alarm do
+defmodule Linx.Netlink.Port.Server.Alarm do
   @moduledoc """
   The one timer of a server: it fires, as the message `:wake`, for whatever is due first.
 
@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.Alarm do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Alarm
+      iex> alias Linx.Netlink.Port.Server.Alarm
       iex> now = System.monotonic_time(:millisecond)
       iex> alarm = %Alarm{} |> Alarm.set(now + 60_000) |> Alarm.set(nil) |> Alarm.set(now)
       iex> receive do: (:wake -> Alarm.set(alarm, now + 1) == alarm)

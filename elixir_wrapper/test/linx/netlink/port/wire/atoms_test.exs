@@ -1,7 +1,8 @@
-defmodule Linx.Netlink.Port.AtomsTest do
+defmodule Linx.Netlink.Port.Wire.AtomsTest do
   use ExUnit.Case, async: true
 
-  alias Linx.Netlink.Port.{Atoms, Wire}
+  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.Wire.Atoms
 
   test "leaves every term alone whose atoms are there" do
     for term <- [

@@ -1,7 +1,7 @@
-defmodule Linx.Netlink.Port.CloserTest do
+defmodule Linx.Netlink.Port.Descriptor.CloserTest do
   use Linx.Netlink.Port.Test.Case
 
-  alias Linx.Netlink.Port.Closer
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   # A descriptor like those that come from the port program: open, and nobody's.
   defp descriptor do

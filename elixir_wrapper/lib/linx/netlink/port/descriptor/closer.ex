@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Closer do
+defmodule Linx.Netlink.Port.Descriptor.Closer do
   @moduledoc """
   Keeps the descriptors that are on their way from a server to a caller, and closes what is not
   wanted.
@@ -25,7 +25,7 @@ defmodule Linx.Netlink.Port.Closer do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Closer
+      iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
@@ -40,7 +40,7 @@ defmodule Linx.Netlink.Port.Closer do
   use GenServer
 
   alias Linx.Netlink.Port.{Descriptor, Wire}
-  alias Linx.Netlink.Port.Process, as: OSProcess
+  alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:pid, :pending]
   defstruct @enforce_keys
@@ -86,7 +86,7 @@ defmodule Linx.Netlink.Port.Closer do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Closer
+      iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
@@ -106,7 +106,7 @@ defmodule Linx.Netlink.Port.Closer do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Closer
+      iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {Closer.close(closer, [fd]), Closer.watched(closer)}
@@ -127,10 +127,10 @@ defmodule Linx.Netlink.Port.Closer do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Closer
+      iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> port = Port.open({:spawn_executable, "/bin/sleep"}, [:exit_status, args: ["1000"]])
       iex> {:os_pid, pid} = Port.info(port, :os_pid)
-      iex> process = Linx.Netlink.Port.Process.identify(pid)
+      iex> process = Linx.Netlink.Port.Program.Process.identify(pid)
       iex> _server = spawn(fn -> Closer.inherit(Closer.start(), [process]) end)
       iex> receive do: ({^port, {:exit_status, status}} -> status), after: (5_000 -> :alive)
       137

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Executable do
+defmodule Linx.Netlink.Port.Program.Executable do
   @moduledoc """
   Which file the port program is, and whether it can be run.
 
@@ -29,7 +29,7 @@ defmodule Linx.Netlink.Port.Executable do
 
   ## Example
 
-      iex> Path.basename(Linx.Netlink.Port.Executable.default())
+      iex> Path.basename(Linx.Netlink.Port.Program.Executable.default())
       "linx-netlink-port"
   """
   @spec default() :: Path.t()
@@ -45,7 +45,8 @@ defmodule Linx.Netlink.Port.Executable do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> alias Linx.Netlink.Port.Settings
+      iex> alias Linx.Netlink.Port.Program.Executable
       iex> Executable.path(Settings.new!(executable: "/bin/sh"))
       "/bin/sh"
   """
@@ -60,14 +61,15 @@ defmodule Linx.Netlink.Port.Executable do
 
   ## Examples
 
-      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> alias Linx.Netlink.Port.Settings
+      iex> alias Linx.Netlink.Port.Program.Executable
       iex> settings = Settings.new!(executable: "/bin/sh", launcher: ["env", "-i"], args: ["--no-pid"])
       iex> {:ok, executable} = Executable.find(settings)
       iex> Executable.arguments(executable, "@somewhere")
       ["-i", "/bin/sh", "--rendezvous", "@somewhere", "--no-pid"]
 
       iex> settings = Linx.Netlink.Port.Settings.new!(executable: "/")
-      iex> {:error, 13, words} = Linx.Netlink.Port.Executable.find(settings)
+      iex> {:error, 13, words} = Linx.Netlink.Port.Program.Executable.find(settings)
       iex> words
       "the port program / can't be run; it must be a file with the permission to execute it"
   """
@@ -100,7 +102,8 @@ defmodule Linx.Netlink.Port.Executable do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Executable, Settings}
+      iex> alias Linx.Netlink.Port.Settings
+      iex> alias Linx.Netlink.Port.Program.Executable
       iex> {:ok, alone} = Executable.find(Settings.new!(executable: "/bin/sh", launcher: []))
       iex> {:ok, launched} = Executable.find(Settings.new!(executable: "/bin/sh", launcher: ["env"]))
       iex> {Executable.launched?(alone), Executable.launched?(launched)}

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Pair do
+defmodule Linx.Netlink.Port.Program.Pair do
   @moduledoc """
   Messages with descriptors, over the pair and over the connection of the rendezvous.
 
@@ -8,7 +8,7 @@ defmodule Linx.Netlink.Port.Pair do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.{Pair, Rendezvous}
+      iex> alias Linx.Netlink.Port.Program.{Pair, Rendezvous}
       iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open()
       iex> {:ok, socket} = :socket.open(:local, :seqpacket, :default)
       iex> :ok = :socket.connect(socket, %{family: :local, path: <<0, name::binary>>})

@@ -1,7 +1,7 @@
-defmodule Linx.Netlink.Port.FlightsTest do
+defmodule Linx.Netlink.Port.Server.FlightsTest do
   use ExUnit.Case, async: true
 
-  alias Linx.Netlink.Port.Flights
+  alias Linx.Netlink.Port.Server.Flights
 
   # Longer than others wait for a quick flight, in milliseconds.
   @long 1_000

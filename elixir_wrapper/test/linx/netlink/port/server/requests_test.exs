@@ -1,7 +1,7 @@
-defmodule Linx.Netlink.Port.RequestsTest do
+defmodule Linx.Netlink.Port.Server.RequestsTest do
   use ExUnit.Case, async: true
 
-  alias Linx.Netlink.Port.Requests
+  alias Linx.Netlink.Port.Server.Requests
 
   @now 0
 

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Backoff do
+defmodule Linx.Netlink.Port.Server.Backoff do
   @moduledoc """
   How soon a port program that failed is started again.
 
@@ -31,7 +31,7 @@ defmodule Linx.Netlink.Port.Backoff do
   @doc """
   Notes a failure at a time, in monotonic milliseconds, and its error number.
 
-      iex> alias Linx.Netlink.Port.Backoff
+      iex> alias Linx.Netlink.Port.Server.Backoff
       iex> failed = fn backoff, times -> Enum.reduce(1..times, backoff, fn _, b -> Backoff.failed(b, 0, 32) end) end
       iex> forgiven = failed.(%Backoff{}, 3)
       iex> {Backoff.forgiven?(forgiven), Backoff.check(forgiven, 0)}

@@ -1,4 +1,4 @@
-defmodule Linx.Netlink.Port.Health do
+defmodule Linx.Netlink.Port.Server.Health do
   @moduledoc """
   What is held against a port program, and until when it may go on.
 
@@ -12,7 +12,7 @@ defmodule Linx.Netlink.Port.Health do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Health
+      iex> alias Linx.Netlink.Port.Server.Health
       iex> health = Health.starting(1_000, 5_000)
       iex> {Health.up?(health), Health.due(health), Health.verdict(health, 5_999)}
       {false, 6_000, nil}
@@ -75,7 +75,7 @@ defmodule Linx.Netlink.Port.Health do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Health
+      iex> alias Linx.Netlink.Port.Server.Health
       iex> health = Health.up(Health.starting(0, 5_000))
       iex> outcomes = fn {_outcome, health} -> Health.strange(health, 1) end
       iex> {:forgiven, health} |> Stream.iterate(outcomes) |> Enum.at(17) |> elem(0)
@@ -96,7 +96,7 @@ defmodule Linx.Netlink.Port.Health do
 
   ## Example
 
-      iex> alias Linx.Netlink.Port.Health
+      iex> alias Linx.Netlink.Port.Server.Health
       iex> health = 0 |> Health.starting(5_000) |> Health.up()
       iex> probed = Health.probe(health, 7)
       iex> {Health.probe?(health), Health.probe?(probed), Health.hung?(probed, 7)}

@@ -1,0 +1,248 @@
+defmodule Linx.Netlink.Port.Server.Life do
+  @moduledoc """
+  The life of the port program, as its server sees it: it starts, is up, answers, fails, and is replaced.
+
+  When it dies, the requests in flight are sent once more, to the next one. What is held against one that
+  lives, `Linx.Netlink.Port.Server.Health` says.
+  """
+
+  require Logger
+
+  alias Linx.Netlink.Port.{Program, Telemetry, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Program.Executable
+  alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State}
+
+  @epipe 32
+  @etimedout 110
+
+  # How long the answer to a probe may take.
+  @probe_timeout 1_000
+  # How long a port program that has closed what it is talked to by may take to be gone.
+  @end_timeout 1_000
+  # How many replies are dealt with before others have their turn.
+  @most_at_once 512
+
+  @doc "Starts the port program if there is none; an error number if there can be none now."
+  @spec ready(State.t()) :: {:ok, State.t()} | {:error, pos_integer(), State.t()}
+  def ready(%{program: nil} = state) do
+    case Backoff.check(state.backoff, State.now()) do
+      :ok -> start(state)
+      {:error, code} -> {:error, code, state}
+    end
+  end
+
+  def ready(state), do: {:ok, state}
+
+  defp start(state) do
+    with {:ok, executable} <- Executable.find(state.settings),
+         {:ok, program, events} <- Program.start(executable) do
+      Closer.inherit(state.closer, Program.processes(program))
+      health = Health.starting(State.now(), state.settings.timeout)
+      state = %{state | program: program, health: health, starts: state.starts + 1}
+      state = state |> State.wake_at(Health.due(health)) |> events(events)
+      if state.program, do: {:ok, state}, else: {:error, state.backoff.code, state}
+    else
+      {:error, code, text} ->
+        Logger.error(text)
+        {:error, code, %{state | backoff: Backoff.failed(state.backoff, State.now(), code)}}
+    end
+  end
+
+  # Every way in which a port program comes to an end leads through here.
+  defp down(state, code, text) do
+    was_up? = State.up?(state)
+    state = receive_replies(state)
+    Program.stop(state.program)
+    Logger.error(text <> in_flight(state))
+
+    if was_up? do
+      Telemetry.event(
+        [:linx_netlink_port, :program, :down],
+        %{in_flight: Requests.count(state.requests)},
+        State.metadata(state, %{reason: code})
+      )
+    end
+
+    backoff = Backoff.failed(state.backoff, State.now(), code)
+
+    state = %{state | program: nil, health: nil, poll_until: nil, backoff: backoff}
+
+    cond do
+      was_up? -> state |> State.resend(code) |> restart()
+      code == @epipe and Backoff.forgiven?(backoff) -> restart(state)
+      true -> State.fail_all(state, code)
+    end
+  end
+
+  defp in_flight(state) do
+    case Requests.count(state.requests) do
+      0 -> ""
+      count -> " (#{count} requests in flight)"
+    end
+  end
+
+  # Only if anybody waits for it. What was sent once already waits until it may be started again.
+  defp restart(state) do
+    with true <- Requests.count(state.requests) > 0,
+         :ok <- Backoff.check(state.backoff, State.now()) do
+      case start(state) do
+        {:ok, state} -> state
+        {:error, code, state} -> State.fail_all(state, code)
+      end
+    else
+      false -> state
+      {:error, _code} -> State.wake_at(state, state.backoff.until)
+    end
+  end
+
+  @doc """
+  Deals with the replies that are there, and with whatever they mean.
+
+  Not without end: there are others to listen to.
+  """
+  @spec receive_replies(State.t()) :: State.t()
+  def receive_replies(state), do: receive_replies(state, @most_at_once)
+
+  defp receive_replies(state, left) do
+    cond do
+      not State.up?(state) -> state
+      left == 0 -> %{state | program: Program.listen_later(state.program)}
+      true -> receive_reply(state, left)
+    end
+  end
+
+  defp receive_reply(state, left) do
+    {event, program} = Program.listen(state.program)
+    state = event(%{state | program: program}, event)
+    if program.listening?, do: state, else: receive_replies(state, left - 1)
+  end
+
+  @doc "Deals with what the port program said, and then sends what may be sent."
+  @spec events(State.t(), [Program.event()]) :: State.t()
+  def events(state, []), do: Sending.flush(state)
+  def events(state, [event | events]), do: state |> event(event) |> events(events)
+
+  @doc "Deals with one thing that it said, or with nothing."
+  @spec event(State.t(), Program.event() | nil) :: State.t()
+  def event(state, nil), do: state
+
+  def event(state, {:reply, id, reply, fds}) do
+    case land(state.requests, id, reply) do
+      {[], _requests} ->
+        Closer.close(state.closer, fds)
+        strange(state, "answered a request that it doesn't have (#{id}), dropped")
+
+      {landed, requests} ->
+        state = %{state | requests: requests}
+        Delivery.deliver(landed, reply, fds, State.sender(state))
+        answered = for {id, _request} <- landed, do: id
+        healthy(%{state | health: Health.answered(state.health, answered)})
+    end
+  end
+
+  def event(state, {:up, hello}) do
+    Closer.inherit(state.closer, Program.processes(state.program))
+    program = Program.end_rendezvous(state.program)
+    Telemetry.event([:linx_netlink_port, :program, :up], %{}, State.metadata(state, hello))
+    %{state | program: program, health: Health.up(state.health)}
+  end
+
+  def event(state, {:discard, fds}) do
+    Closer.close(state.closer, fds)
+    state
+  end
+
+  def event(state, {:strange, text, fds}) do
+    Closer.close(state.closer, fds)
+    strange(state, text)
+  end
+
+  # The exit status is on its way, and it tells more.
+  def event(state, {:ending, code, words}) do
+    health = Health.condemn(state.health, State.now() + @end_timeout, code, words)
+    State.wake_at(%{state | health: health}, Health.due(health))
+  end
+
+  # It may not have ended: it may be something else that prints, or be stopped.
+  def event(state, {:down, code, text}), do: down(state, code, text)
+
+  # That it has no place for one does not concern those whom it serves already. What it doesn't take says
+  # nothing of the namespace file.
+  defp land(requests, id, {:error, {:thread, _errno}}),
+    do: Requests.turn_away(requests, id, State.now())
+
+  defp land(requests, id, {:error, [{:thread, _errno} | _]}),
+    do: Requests.turn_away(requests, id, State.now())
+
+  defp land(requests, id, {:error, {:badarg, _text}}),
+    do: Requests.land(requests, id, State.now(), :refused)
+
+  defp land(requests, id, _reply), do: Requests.land(requests, id, State.now())
+
+  defp strange(state, text) do
+    {outcome, health} = Health.strange(state.health, State.now())
+
+    if outcome == :forgiven,
+      do: Logger.warning(Program.describe(state.program) <> " " <> text)
+
+    State.wake_at(%{state | health: health}, Health.due(health))
+  end
+
+  # Nothing to forget on the ordinary way.
+  defp healthy(%{backoff: %Backoff{failures: 0}} = state), do: state
+  defp healthy(state), do: %{state | backoff: %Backoff{}}
+
+  @doc "Ends a port program whose time is up."
+  @spec give_up(State.t(), integer()) :: State.t()
+  def give_up(state, now) do
+    case Health.verdict(state.health, now) do
+      {code, words} -> down(state, code, "#{Program.describe(state.program)} #{words}")
+      nil -> state
+    end
+  end
+
+  @doc "Tells those whose time is up, and asks the port program whether it is there at all."
+  @spec expire(State.t(), integer()) :: State.t()
+  def expire(state, now) do
+    case Requests.expire(state.requests, now) do
+      {[], requests} ->
+        %{state | requests: requests}
+
+      {expired, requests} ->
+        Enum.each(expired, &Delivery.fail(&1, @etimedout))
+        state = %{state | requests: requests}
+
+        # The answer to a probe may be in the server's queue already. This gets in line behind it.
+        if Enum.any?(expired, &(&1.from == :probe)),
+          do: send(self(), {:hung?, state.health.probe})
+
+        probe(state, now)
+    end
+  end
+
+  # Somebody had to wait too long. Is it the request, or the port program?
+  defp probe(state, now) do
+    if Health.probe?(state.health) do
+      deadline = now + min(state.settings.timeout, @probe_timeout)
+      {id, state} = State.take(state, :probe, :info, deadline, Wire.info())
+      %{state | health: Health.probe(state.health, id)}
+    else
+      state
+    end
+  end
+
+  @doc "Replaces a port program that has not answered its probe."
+  @spec hung(State.t()) :: State.t()
+  def hung(state) do
+    text =
+      "#{Program.describe(state.program)} does not answer any more; it is killed and replaced"
+
+    down(state, @etimedout, text)
+  end
+
+  @doc "Starts the next one, if somebody waits for it and it is time."
+  @spec retry_start(State.t()) :: State.t()
+  def retry_start(%{program: nil} = state), do: restart(state)
+  def retry_start(state), do: state
+end

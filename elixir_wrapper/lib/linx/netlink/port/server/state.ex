@@ -1,0 +1,98 @@
+defmodule Linx.Netlink.Port.Server.State do
+  @moduledoc """
+  What a server knows, and what it tells of itself.
+
+  Only the server's own process has it: its alarm goes off there.
+  """
+
+  alias Linx.Netlink.Port.{Program, Settings, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.Program.Executable
+  alias Linx.Netlink.Port.Server.{Alarm, Backoff, Delivery, Health, Requests}
+
+  @enforce_keys [:settings, :closer]
+  defstruct [
+    :settings,
+    :closer,
+    # The port program, if there is one, and how it is doing.
+    program: nil,
+    health: nil,
+    requests: %Requests{},
+    backoff: %Backoff{},
+    # Until when to look for an answer, in microseconds.
+    poll_until: nil,
+    # Whether there are requests that nobody has tried to send yet.
+    unsent?: false,
+    alarm: %Alarm{},
+    starts: 0
+  ]
+
+  @type t() :: %__MODULE__{
+          settings: Settings.t(),
+          closer: Closer.t(),
+          program: Program.t() | nil,
+          health: Health.t() | nil,
+          requests: Requests.t(),
+          backoff: Backoff.t(),
+          poll_until: integer() | nil,
+          unsent?: boolean(),
+          alarm: Alarm.t(),
+          starts: non_neg_integer()
+        }
+
+  @doc "Whether there is a port program that takes requests."
+  @spec up?(t()) :: boolean()
+  def up?(%__MODULE__{health: health}), do: Health.up?(health)
+
+  @doc "Takes a request, to be sent as soon as nobody has anything more to say."
+  @spec take(t(), Requests.waiting(), Requests.expectation(), integer(), Wire.command()) ::
+          {Wire.id(), t()}
+  def take(state, from, expect, deadline, command) do
+    {id, requests} = Requests.add(state.requests, from, expect, deadline, command)
+    {id, %{state | requests: requests, unsent?: true}}
+  end
+
+  @doc "Tells all who wait that the port program can't be used, and why."
+  @spec fail_all(t(), pos_integer()) :: t()
+  def fail_all(state, code) do
+    {failed, requests} = Requests.clear(state.requests)
+    Enum.each(failed, &Delivery.fail(&1, code))
+    %{state | requests: requests}
+  end
+
+  @doc "Lines up again what a port program that died has not answered. What was sent twice has failed."
+  @spec resend(t(), pos_integer()) :: t()
+  def resend(state, code) do
+    {failed, requests} = Requests.resend(state.requests)
+    Enum.each(failed, &Delivery.fail(&1, code))
+    %{state | requests: requests}
+  end
+
+  @doc "Has the server woken at this time, in monotonic milliseconds, if not before; `nil` is never."
+  @spec wake_at(t(), integer() | nil) :: t()
+  def wake_at(state, time), do: %{state | alarm: Alarm.set(state.alarm, time)}
+
+  @doc "The time that all of this is told in."
+  @spec now(System.time_unit()) :: integer()
+  def now(unit \\ :millisecond), do: System.monotonic_time(unit)
+
+  @doc "In whose name a reply is delivered."
+  @spec sender(t()) :: Delivery.sender()
+  def sender(state) do
+    %{closer: state.closer, program: state.program, info: fn -> info(state) end}
+  end
+
+  defp info(state) do
+    %{
+      in_flight: Requests.count(state.requests),
+      starts: state.starts,
+      executable: Executable.path(state.settings)
+    }
+  end
+
+  @doc "What is said with each event of its port program."
+  @spec metadata(t(), map()) :: map()
+  def metadata(state, more) do
+    Map.merge(%{server: self(), executable: Executable.path(state.settings)}, more)
+  end
+end
