@@ -125,6 +125,7 @@ defmodule Linx.Netlink.Port.LinxTest do
     calls = """
     App.tell(#{inspect(context.namespace.path)})
     {:error, {:port, 107}} = Linx.Netlink.Port.Native.open_in_netns("/there/is/none", 0)
+    App.flush_log()
     {:error, error} = Linx.Netlink.Port.open("/there/is/none", :route)
     IO.puts(Exception.message(error))
     """

@@ -18,6 +18,14 @@ defmodule App do
       "opened #{opened(path)}, nif #{nif?()}, port programs #{length(port_programs())}, " <>
         "capabilities #{capabilities()}"
     )
+
+    flush_log()
+  end
+
+  @doc "Waits until what has been logged is written: a BEAM that ends would leave it out."
+  def flush_log do
+    if Process.whereis(:logger_std_h_default), do: :logger_std_h.filesync(:default)
+    if Process.whereis(Logger), do: Logger.flush()
   end
 
   @doc "Opens and closes sockets by Linx, and prints how many descriptors are left open."
