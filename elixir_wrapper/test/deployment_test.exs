@@ -191,7 +191,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
 
     test "writes to no netlink socket of its client's", %{machine: machine} do
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
-      arguments = ~w(--rendezvous #{name} --netns-dir /run/netns --protocol 0 --read-only)
+
+      arguments =
+        ~w(--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only)
+
       assert_takes_no_socket(machine, "4 ", ["sudo", "-n", @program | arguments])
     end
 
@@ -204,19 +207,22 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     test "takes no other arguments", %{machine: machine} do
       [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(@page, "4 "))
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
-      allowed = "--rendezvous #{name} --netns-dir /run/netns --protocol 0 --read-only"
+
+      allowed =
+        "--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only"
+
       assert allowed =~ Regex.compile!(rule)
       # It runs, and finds nobody at the rendezvous.
       assert {_output, 3} = sudo(machine, allowed)
 
       for refused <- [
             "--rendezvous #{name}",
-            "--rendezvous #{name} --netns-dir /run/netns --protocol 0",
+            "--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns",
             "#{allowed} --protocol 16",
             "#{allowed} --netns-dir /",
             "--netns-dir / #{allowed}",
-            "--rendezvous #{name}\\ --no-seccomp --netns-dir /run/netns --protocol 0",
-            "--rendezvous /etc/passwd --netns-dir /run/netns --protocol 0",
+            "--rendezvous #{name}\\ --no-seccomp --netns-dir /run/netns --family netlink --protocol 0 --no-netns",
+            "--rendezvous /etc/passwd --netns-dir /run/netns --family netlink --protocol 0 --no-netns",
             "--version"
           ] do
         assert {output, 1} = sudo(machine, refused)
@@ -352,10 +358,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     test "of 2 says that things can be changed", context do
       [start] = for code <- codes("2 ", "sh"), do: String.replace(code, @start, "")
       [words] = Regex.run(~r/^setpriv .*--reset-env/m, context.check)
-      check = context.check |> String.replace(words, String.trim(start)) |> info()
+      check = context.check |> String.replace(words, String.trim(start)) |> with_info()
       machine = install("1 ")
       assert check(machine, check, context.namespace) =~ "read_only: false"
-      assert check(machine, info(context.check), context.namespace) =~ "read_only: true"
+      assert check(machine, with_info(context.check), context.namespace) =~ "read_only: true"
     end
 
     test "of 4 goes through sudo", context do
@@ -363,7 +369,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert check(install("4 "), check, context.namespace) =~ context.namespace.bridge
     end
 
-    defp info(check), do: String.replace(check, "-e ':links 1'", "-e ':links 1' -e ':info'")
+    defp with_info(check), do: String.replace(check, "-e ':links 1'", "-e ':links 1' -e ':info'")
 
     defp check(machine, check, namespace) do
       assert {output, 0} = try_check(machine, check, namespace)

@@ -48,6 +48,25 @@ fn read_option(
     Errno::result(result).map(|_| length as usize)
 }
 
+/// An option that is text, without the NUL byte behind it.
+pub fn text_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int) -> String {
+    let mut bytes = [0; 64];
+    let length = read_option(socket, level, name, &mut bytes).expect("an option");
+    String::from_utf8_lossy(&bytes[..length]).trim_end_matches('\0').to_owned()
+}
+
+/// The address that a socket is bound to, as a `sockaddr`.
+pub fn name(socket: &OwnedFd) -> Vec<u8> {
+    let mut bytes = [0_u8; 128];
+    let mut length = 128;
+    // SAFETY: the kernel writes at most `length` bytes to `bytes`, and the length.
+    let result = unsafe {
+        libc::getsockname(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length)
+    };
+    Errno::result(result).expect("getsockname");
+    bytes[..length as usize].to_vec()
+}
+
 /// Address family, type and protocol.
 pub fn kind(socket: &OwnedFd) -> (i32, i32, i32) {
     let of = |name| option(socket, libc::SOL_SOCKET, name);

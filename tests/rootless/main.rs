@@ -3,6 +3,9 @@
 
 mod children;
 mod container;
+mod lab;
+mod link;
+mod made;
 mod opening;
 #[path = "../support/scene.rs"]
 mod scene;

@@ -142,9 +142,13 @@ pub fn with_private_mounts<T: Send>(test: impl FnOnce() -> T + Send) -> T {
 
 /// The cookie of the namespace behind `path`, by a thread that goes there.
 pub fn cookie_of(path: &str) -> u64 {
-    let file = File::open(path).expect("a namespace file");
+    cookie_of_netns(&File::open(path).expect("a namespace file"))
+}
+
+/// The same of the namespace that a descriptor is.
+pub fn cookie_of_netns(netns: &(impl AsFd + Sync)) -> u64 {
     in_thread(|| {
-        setns(&file, CloneFlags::CLONE_NEWNET).expect(ROOT_NEEDED);
+        setns(netns, CloneFlags::CLONE_NEWNET).expect(ROOT_NEEDED);
         cookie_here()
     })
 }

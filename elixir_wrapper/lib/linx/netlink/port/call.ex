@@ -6,6 +6,7 @@ defmodule Linx.Netlink.Port.Call do
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
   @epipe 32
+  @enotconn 107
 
   @typedoc """
   What a caller is told: what it asked for, with the id to acknowledge it by and to whom; the port
@@ -23,7 +24,7 @@ defmodule Linx.Netlink.Port.Call do
   Asks for something and waits for the answer, which comes in time (`time/1`).
 
   There is always an answer: a server that is not there is `{:port, :no_server}`, one that goes away
-  meanwhile `{:port, EPIPE}`.
+  meanwhile `{:port, EPIPE}`; where the application isn't started, it is `{:port, ENOTCONN}`.
 
   ## Example
 
@@ -38,9 +39,19 @@ defmodule Linx.Netlink.Port.Call do
   def request(server, expect, command, time) do
     GenServer.call(server, {expect, command, time}, :infinity)
   catch
-    :exit, {:noproc, _call} -> {:error, {:port, :no_server}}
-    :exit, _reason -> {:error, {:port, @epipe}}
+    :exit, reason -> {:error, {:port, lost(reason)}}
   end
+
+  defp lost(reason) do
+    cond do
+      not started?() -> @enotconn
+      match?({:noproc, _call}, reason) -> :no_server
+      true -> @epipe
+    end
+  end
+
+  # The application's controller may be busy with starting or stopping others, and is not to be waited for.
+  defp started?, do: Process.whereis(Linx.Netlink.Port.Application.Supervisor) != nil
 
   @doc """
   The time of a call that begins now and may take so many milliseconds, the server's number of them if it

@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> alias Linx.Netlink.Port.Descriptor
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {:ok, socket} = Descriptor.adopt(fd, 0)
       iex> {Descriptor.bind(fd, 1), Descriptor.close(fd), Descriptor.adopt(fd, 0)}
       {:ok, :ok, {:error, :ebadf}}
@@ -75,10 +75,10 @@ defmodule Linx.Netlink.Port.Descriptor do
 
   ## Example
 
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Linx.Netlink.Port.Descriptor.adopt(fd, 16)
       {:error, :eproto}
-      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
   """
   @spec adopt(t(), integer()) :: {:ok, :socket.socket()} | {:error, term()}

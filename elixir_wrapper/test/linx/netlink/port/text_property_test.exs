@@ -57,14 +57,20 @@ defmodule Linx.Netlink.Port.TextPropertyTest do
             fn -> Settings.new!(timeout: bytes) end,
             fn -> Settings.new!(executable: {bytes}) end,
             fn -> Linx.Netlink.Port.open_many([bytes]) end,
-            fn -> Linx.Netlink.Socket.Native.open_in_netns("/", bytes) end,
-            fn -> Linx.Netlink.Socket.Native.bind_netlink(bytes, 0) end,
-            fn -> Linx.Netlink.Socket.Native.close_fd(bytes) end
+            fn -> Linx.Netlink.Port.Native.open_in_netns("/", bytes) end,
+            fn -> Linx.Netlink.Port.Native.bind_netlink(bytes, 0) end,
+            fn -> Linx.Netlink.Port.Native.close_fd(bytes) end
           ] do
         error = assert_raise ArgumentError, wrong
         assert_printable(Exception.message(error))
       end
     end)
+  end
+
+  test "no message shows a term in any other way" do
+    for path <- Path.wildcard("lib/linx/**/*.ex"), Path.basename(path) != "text.ex" do
+      refute File.read!(path) =~ ~r/\#\{inspect\((?!__MODULE__|@module)/, path
+    end
   end
 
   defp assert_printable(text) do

@@ -27,7 +27,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> Closer.watched(closer)
       1
@@ -88,11 +88,11 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> {Closer.claimed(closer, 7), Closer.watched(closer)}
       {:ok, 0}
-      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Socket.Native.close_fd(fd)}
+      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Port.Native.close_fd(fd)}
       {:ok, :ok}
   """
   @spec claimed(t(), Wire.id()) :: :ok
@@ -108,7 +108,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {Closer.close(closer, [fd]), Closer.watched(closer)}
       {:ok, 0}
       iex> Linx.Netlink.Port.Descriptor.bind(fd, 0)
