@@ -215,6 +215,14 @@ defmodule Linx.Netlink.Port.Program do
     {program, [{:down, @epipe, ended(program, status)}]}
   end
 
+  # The BEAM closes a port whose pipe nobody reads any more, and then isn't told the status of its program.
+  def handle(%__MODULE__{port: port} = program, {:EXIT, port, :epipe}) do
+    text =
+      describe(program) <> " ended, or closed its stdin, before it had read what was sent to it"
+
+    {program, [{:down, @epipe, text}]}
+  end
+
   def handle(%__MODULE__{port: port} = program, {:EXIT, port, reason}) do
     text = describe(program) <> " is gone: its port was closed (#{Text.term(reason)})"
     {program, [{:down, @epipe, text}]}
