@@ -6,6 +6,8 @@ mod inherited;
 mod numbers;
 #[path = "../support/port.rs"]
 mod port;
+#[cfg(target_env = "gnu")]
+mod preloaded;
 mod privileges;
 mod probe;
 mod rules;
