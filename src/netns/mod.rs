@@ -3,12 +3,14 @@
 //! Nothing here ever moves a thread back: a thread that entered a namespace stays there until it
 //! ends, and ends with its request.
 
+mod check;
 mod find;
 mod lookup;
 mod nsfs;
+mod process;
 
 pub use find::Finder;
-pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS};
+pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS, PIDFD_GET_NET_NAMESPACE};
 
 use crate::wire::{Failure, Stage};
 use nix::errno::Errno;

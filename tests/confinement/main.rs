@@ -10,6 +10,7 @@ mod port;
 mod preloaded;
 mod privileges;
 mod probe;
+mod processes;
 mod rules;
 #[path = "../support/scene.rs"]
 mod scene;

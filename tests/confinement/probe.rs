@@ -70,6 +70,11 @@ pub fn without(call: libc::c_long, errno: Errno) -> Vec<OsString> {
     failing(call, errno, None)
 }
 
+/// The same where it fails if its second argument, an `int`, is this one.
+pub fn without_argument(call: libc::c_long, argument: u32, errno: Errno) -> Vec<OsString> {
+    failing(call, errno, Some(argument))
+}
+
 fn failing(call: libc::c_long, errno: Errno, argument: Option<u32>) -> Vec<OsString> {
     let test = env::current_exe().expect("this program");
     let argument = argument.map_or("-".into(), |it| it.to_string());
