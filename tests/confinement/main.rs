@@ -14,6 +14,7 @@ mod processes;
 mod rules;
 #[path = "../support/scene.rs"]
 mod scene;
+mod stopped;
 mod streams;
 mod unused;
 mod user;
