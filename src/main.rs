@@ -52,7 +52,6 @@ fn serve(settings: Settings) -> Result<Infallible, Box<dyn Error>> {
 }
 
 fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
-    confine::resume_when_the_client_leaves().map_err(cannot("be told of the client's end"))?;
     confine::raise_descriptor_limit().map_err(cannot("raise the limit of open descriptors"))?;
     // The client's directory is its own: behind sudo it takes CAP_DAC_OVERRIDE to connect.
     let rendezvous = Rendezvous::connect(&settings.rendezvous)?;

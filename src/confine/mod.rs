@@ -3,7 +3,7 @@
 //!
 //! The steps, in the order of `main.rs`: [`standard_streams_are_harmless`], before anything is
 //! written; [`start_again_without_environment`], and so without what came by it; [`start_afresh`], what a
-//! process inherits from whoever starts it; [`resume_when_the_client_leaves`]; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
+//! process inherits from whoever starts it; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
 //! more is done, [`restrict_system_calls`].
 
 mod caller;
@@ -16,7 +16,6 @@ mod panics;
 mod process;
 mod report;
 mod restart;
-mod resume;
 pub mod seccomp;
 mod streams;
 mod threads;
@@ -28,7 +27,6 @@ pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
 pub use report::Report;
 pub use restart::start_again_without_environment;
-pub use resume::resume_when_the_client_leaves;
 pub use seccomp::install as restrict_system_calls;
 pub use streams::standard_streams_are_harmless;
 
