@@ -3,10 +3,10 @@
 import struct
 
 from client import Atom, Raw, body, encode, small_big
-from registry import INFO, OPEN, OWN, line, opened_socket, refused, same, true, whole_badarg
+from registry import INFO, OPEN, OWN, line, refused, same, true, whole_badarg
 
 LARGEST = 1_048_576
-ID = Atom("id")
+NOWHERE = b"/nowhere"
 
 
 def atom(tag, name):
@@ -76,22 +76,22 @@ def _accepted(tag, make):
                 same(answer.term[1][0], "ok")
             else:
                 answer.term = answer.term[1]
-                opened_socket(answer).close()
+                refused(answer, "open", 2)
 
 
 _accepted("SMALL_INTEGER", lambda: (Raw(b"\x61\x07"), INFO, 7))
 _accepted("INTEGER", lambda: (Raw(b"\x62\0\0\0\x07"), INFO, 7))
 for _size in range(1, 9):
     _accepted(f"SMALL_BIG of {_size} bytes", lambda size=_size: (Raw(small_big(256**size - 1, size)), INFO, 256**size - 1))
-_accepted("SMALL_TUPLE", lambda: (1, (OPEN, OWN, 0), 1))
-_accepted("LARGE_TUPLE", lambda: (1, large_tuple(OPEN, OWN, 0), 1))
-_accepted("NIL", lambda: (1, (OPEN, OWN, 0, {Atom("memberships"): []}), 1))
-_accepted("LIST", lambda: (1, (OPEN, list(OWN), 0), 1))
-_accepted("STRING", lambda: (1, (OPEN, string(OWN), 0), 1))
-_accepted("MAP", lambda: (1, (OPEN, OWN, 0, {}), 1))
-_accepted("BINARY", lambda: (1, (OPEN, OWN, 0), 1))
+_accepted("SMALL_TUPLE", lambda: (1, (OPEN, NOWHERE, 0), 1))
+_accepted("LARGE_TUPLE", lambda: (1, large_tuple(OPEN, NOWHERE, 0), 1))
+_accepted("NIL", lambda: (1, (OPEN, NOWHERE, 0, {Atom("memberships"): []}), 1))
+_accepted("LIST", lambda: (1, (OPEN, list(NOWHERE), 0), 1))
+_accepted("STRING", lambda: (1, (OPEN, string(NOWHERE), 0), 1))
+_accepted("MAP", lambda: (1, (OPEN, NOWHERE, 0, {}), 1))
+_accepted("BINARY", lambda: (1, (OPEN, NOWHERE, 0), 1))
 for _tag, _name in ((100, "ATOM"), (115, "SMALL_ATOM"), (118, "ATOM_UTF8"), (119, "SMALL_ATOM_UTF8")):
-    _accepted(_name, lambda tag=_tag: (1, (atom(tag, b"open_in_netns"), OWN, 0), 1))
+    _accepted(_name, lambda tag=_tag: (1, (atom(tag, b"open_in_netns"), NOWHERE, 0), 1))
 
 # Every other tag of the format, each in a term that is whole.
 _PID = atom(119, b"a@b") + b"\0" * 8

@@ -109,6 +109,7 @@ def damaged(source, frame):
 
 @line("each of 3,000 damaged frames gets exactly one answer, and no descriptor is left")
 def _(world):
+    world.needs_root()
     source = random.Random(4)
     frames = [damaged(source, frame) for frame, _ in zip(seeds() * 200, range(3000))]
     with world.start() as program:
@@ -135,6 +136,7 @@ def _(world):
 
 @line("damaged messages on the pair are dropped, and no descriptor is left")
 def _(world):
+    world.needs_root()
     source = random.Random(6)
     with world.start() as program:
         program.call(INFO)

@@ -11,6 +11,8 @@ from client import Atom
 from registry import FD, NETNS, NEW, OPEN, PID, USER, Skip, line, opened, opened_socket, refused, same, true
 from spaces import cookie, entered, identity, user_namespace
 
+PROCFS = "it is the process of this id in the mounted procfs"
+
 
 def _lands(world, netns_of, name="a"):
     """An open by a form of Netns lands in the namespace `name`."""
@@ -73,7 +75,7 @@ def _(world):
             refused(program.call((OPEN, (PID, pid), 0)), "open", 3)
 
 
-@line("{pid, Pid} of a thread that leads no process is {open, ESRCH}")
+@line("{pid, Pid} of a thread that leads no process is {open, ESRCH}", "it is {open, ENOENT}")
 def _(world):
     done, ready, found = threading.Event(), threading.Event(), []
     thread = threading.Thread(target=lambda: (found.append(threading.get_native_id()), ready.set(), done.wait()))
@@ -87,7 +89,7 @@ def _(world):
         thread.join()
 
 
-@line("{pid, Pid} is looked up in the program's own pid namespace, whatever procfs is mounted")
+@line("{pid, Pid} is looked up in the program's own pid namespace, whatever procfs is mounted", PROCFS)
 def _(world):
     if not shutil.which("unshare"):
         raise Skip("needs unshare(1)")
@@ -99,6 +101,30 @@ def _(world):
         with opened_socket(program.call((OPEN, (PID, 1), 0))) as sock:
             same(cookie(sock), world.cookies["b"], "namespace")
         refused(program.call((OPEN, (PID, os.getpid()), 0)), "open", 3)
+
+
+@line("{pid, Pid} is no process of that id in another pid namespace", PROCFS)
+def _(world):
+    if not shutil.which("unshare"):
+        raise Skip("needs unshare(1)")
+    with entered(world.space("a")):
+        outside = subprocess.Popen(["sleep", "300"])
+    # The next process of the new pid namespace gets the id of the one outside.
+    script = f'echo {outside.pid - 1} > /proc/sys/kernel/ns_last_pid; sleep 300 & echo $! >&2; "$@"'
+    noted, note = os.pipe()
+    try:
+        with entered(world.space("b")):
+            program = world.start(launcher=["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh"], stderr=note)
+        with program:
+            os.close(note)
+            if os.read(noted, 64).split()[:1] != [str(outside.pid).encode()]:
+                raise Skip("the id of a process can't be chosen here")
+            with opened_socket(program.call((OPEN, (PID, outside.pid), 0))) as sock:
+                same(cookie(sock), world.cookies["b"], f"namespaces are {world.cookies}; this one")
+    finally:
+        os.close(noted)
+        outside.kill()
+        outside.wait()
 
 
 @line("`new` and {new, user} make a namespace for each entry, with loopback alone, and that down")

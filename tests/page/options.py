@@ -312,9 +312,10 @@ def _(world):
         first = opened_socket(program.call((OPEN, path, UDP, options(bind=address("0.0.0.0", 82), reuseport=True))))
         second = opened_socket(program.call((OPEN, path, UDP, options(bind=address("0.0.0.0", 82), reuseport=True))))
         first.close(), second.close()
-        for name, what, far in (("freebind", UDP, "192.0.2.1"), ("transparent", UDP, "192.0.2.1"), ("freebind", UDP6, "2001:db8::1"), ("transparent", UDP6, "2001:db8::1")):
-            with opened_socket(program.call((OPEN, path, what, options(bind=address(far, 83), **{name: True})))) as sock:
-                same(sock.getsockname()[:2], (far, 83))
+        for what, far in ((UDP, "192.0.2.1"), (UDP6, "2001:db8::1")):
+            for name, port in (("freebind", 83), ("transparent", 84)):
+                with opened_socket(program.call((OPEN, path, what, options(bind=address(far, port), **{name: True})))) as sock:
+                    same(sock.getsockname()[:2], (far, port))
         with opened_socket(program.call((OPEN, path, TCP6, options(listen=1, bind=address("::", 84), v6only=True)))) as sock:
             same(sock.getsockopt(SOL_IPV6, 26), 1)
             same(sock.getsockname()[1], 84, "listening on port")
@@ -356,5 +357,6 @@ def _(world):
             space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
             program.give(1, space)
             os.close(space)
-            with opened_socket(program.call((OPEN, (FD, 1), TCP, setup | options(reuseport=True)))) as sock:
+            setup = options(reuseaddr=True, bind=address("0.0.0.0", 81), listen=1)
+            with opened_socket(program.call((OPEN, (FD, 1), TCP, setup))) as sock:
                 same(cookie(sock), expected)

@@ -189,8 +189,11 @@ def _(world):
 def _(world):
     closed = world.path("closed")
     os.mkdir(closed, 0)
-    with world.start_as_user() as program:
-        refused(program.call((OPEN, closed.encode() + b"/a", 0)), "open", 13)
+    try:
+        with world.start_as_user() as program:
+            refused(program.call((OPEN, closed.encode() + b"/a", 0)), "open", 13)
+    finally:
+        os.rmdir(closed)
 
 
 @line("{unshare, EACCES}: making a namespace is refused by policy")
@@ -261,6 +264,15 @@ def _(world):
         same([stage for stage, _ in answer.term[1]], ["send"] * 3, f"{answer!r}:")
 
 
+def fill(program, netns, in_flight):
+    """Opens sockets that nobody receives, until this many requests are in flight; their ids."""
+    ids = []
+    while program.await_id(program.request(INFO), pair=False).term[1]["requests"]["in_flight"] < in_flight:
+        ids.append(program.request((OPEN, netns, 0)))
+        true(len(ids) < 20_000, "no answer waits, however many there are")
+    return ids
+
+
 def _answered(program, count):
     """Waits until this many requests were answered."""
     deadline = time.monotonic() + TIMEOUT
@@ -283,7 +295,10 @@ def _(world):
         for id in ids:
             answer = program.await_id(id)
             if answer.channel == "stdout":
-                same(answer.term, ("error", [("send", 109)] * 100))
+                # In a user's own namespace the child that opens them is the first to hand them over.
+                error, reasons = answer.term
+                same((error, len(reasons)), ("error", 100), "entries")
+                true(set(reasons) <= {("send", 109), ("fork", 109)}, f"got {set(reasons)!r}")
                 refusals += 1
             answer.close()
         true(0 < refusals < 8, f"{refusals} of 8 were refused")
@@ -296,17 +311,13 @@ def _(world):
     netns = OWN if world.root else NEW
     with world.start("--max-in-flight", "8") as program:
         same(program.call(INFO).term[1]["max_in_flight"], 8)
-        # Nobody receives from the pair, so that answers stay where they are.
-        ids = [program.request((OPEN, netns, 0)) for _ in range(500)]
-        ended = 0
+        ids = fill(program, netns, 8)
+        for _ in range(50):
+            ids.append(program.request((OPEN, netns, 0)))
+            refused(program.await_id(ids.pop(), pair=False), "thread", 11)
         for id in ids:
-            answer = program.await_id(id)
-            if answer.channel == "stdout":
-                refused(answer, "thread", 11)
-                ended += 1
-            answer.close()
-        true(ended > 0, "none was refused")
-        same(program.call(INFO).term[1]["requests"]["in_flight"], 0, "in flight")
+            program.await_id(id).close()
+        _answered(program, len(ids) + 50)
         opened_socket(program.call((OPEN, netns, 0))).close()
 
 
@@ -347,7 +358,7 @@ def _(world):
 def _(world):
     netns = OWN if world.root else NEW
     with world.start() as program:
-        stuck = [program.request((OPEN, netns, 0)) for _ in range(40)]
+        stuck = fill(program, netns, 20)
         id = program.request((OPEN, b"/nowhere", 0))
         refused(program.await_id(id, pair=False), "open", 2)
         for id in stuck:
