@@ -36,9 +36,6 @@ class ProtocolError(Exception):
     """What came is not what the wire allows."""
 
 
-# --- External Term Format
-
-
 def encode(term):
     """A term with its version byte."""
     return b"\x83" + body(term)
@@ -147,9 +144,6 @@ def _sequence(data, at, count, tags):
         item, at = _decode(data, at, tags)
         items.append(item)
     return items, at
-
-
-# --- Messages with descriptors
 
 
 def receive_message(connection, most=253):

@@ -47,7 +47,8 @@ def exchange(text, program):
 
 def tags(text, program):
     """The tags of the hello and of answers of every shape."""
-    for command in (INFO, (OPEN, OWN, 0), (OPEN, b"/nowhere", 0), (OPEN, 0), (MANY, [(OWN, 0), (b"/nowhere", 0)]), (MANY, [(b"/nowhere", 0)])):
+    many = [(MANY, entries) for entries in ([(OWN, 0), (b"/nowhere", 0)], [(b"/nowhere", 0)])]
+    for command in (INFO, (OPEN, OWN, 0), (OPEN, b"/nowhere", 0), (OPEN, 0), *many):
         for id in (1, 1000, 2**64 - 1):
             program.call(command, id).close()
     program.raw(b"\x83\xff")

@@ -48,7 +48,8 @@ def _(world):
 
 
 def _run(world, *arguments):
-    return subprocess.run([world.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT + 10, check=False)
+    command = [world.program, *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
 
 
 @line("status 2 for wrong arguments, with the usage on stderr")

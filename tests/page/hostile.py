@@ -5,9 +5,9 @@ import random
 import struct
 import time
 
-from client import TIMEOUT, Atom, body, encode
-from framing import LARGEST, OTHER_TAGS, REASONS, nested, request_of_size
-from options import VALUES, address, options
+from client import TIMEOUT, Atom, Raw, body, encode
+from framing import LARGEST, OTHER_TAGS, REASONS
+from options import address, options
 from registry import FD, INFO, MANY, NETNS, NEW, OPEN, OWN, PID, line, refused, same, true
 
 
@@ -65,9 +65,9 @@ def _(world):
 @line("the largest frames of the smallest terms take a small multiple of their size")
 def _(world):
     frames = [
-        encode((1, [])) [:-1] + b"\x6c" + struct.pack(">I", 500_000) + b"\x61\0" * 500_000 + b"\x6a",
-        encode((1, [])) [:-1] + b"\x69" + struct.pack(">I", 1_000_000) + b"\x6a" * 1_000_000,
-        encode((1, [])) [:-1] + b"\x74" + struct.pack(">I", 250_000) + b"".join(b"\x62" + struct.pack(">i", n)[:4] + b"\x6a" for n in range(150_000)) + b"\x61\0\x6a" * 0,
+        encode((1, Raw(b"\x6c" + struct.pack(">I", 500_000) + b"\x61\0" * 500_000 + b"\x6a"))),
+        encode((1, Raw(b"\x69" + struct.pack(">I", 1_000_000) + b"\x6a" * 1_000_000))),
+        encode((1, Raw(b"\x74" + struct.pack(">I", 150_000) + b"".join(body(n) + b"\x6a" for n in range(150_000))))),
         encode((1, (OPEN, list(range(256)) * 800, 0))),
         encode((1, (MANY, [(OWN, 0)] * 20_000))),
     ]
@@ -82,12 +82,24 @@ def _(world):
 
 def seeds():
     """Requests of every kind, from which others are made by damage."""
-    commands = [INFO, (OPEN, b"/nowhere", 0), (OPEN, OWN, (2, 1, 0)), (OPEN, OWN, NETNS), (OPEN, (PID, 1), 0), (OPEN, (FD, 1), 0), (OPEN, NEW, 0)]
-    commands.append((OPEN, list(b"/nowhere"), 0, options(**{name: VALUES[name] for name in ("ext_ack", "groups", "memberships")})))
-    commands.append((OPEN, b"/nowhere", (2, 1, 0), options(bind=address("127.0.0.1"), listen=1, bindtodevice=b"lo")))
-    commands.append((MANY, [(b"/nowhere", 0), (OWN, 0, options(rcvbuf=4096))]))
+    commands = [
+        INFO,
+        (OPEN, b"/nowhere", 0),
+        (OPEN, OWN, (2, 1, 0)),
+        (OPEN, OWN, NETNS),
+        (OPEN, (PID, 1), 0),
+        (OPEN, (FD, 1), 0),
+        (OPEN, NEW, 0),
+        (OPEN, list(b"/nowhere"), 0, options(ext_ack=True, groups=1, memberships=[1])),
+        (OPEN, b"/nowhere", (2, 1, 0), options(bind=address("127.0.0.1"), listen=1, bindtodevice=b"lo")),
+        (MANY, [(b"/nowhere", 0), (OWN, 0, options(rcvbuf=4096))]),
+    ]
     found = [encode((number, command)) for number, command in enumerate(commands)]
     return found + [frame for frames in REASONS.values() for frame in frames] + [b"\x83" + term for term in OTHER_TAGS.values()]
+
+
+LIKELY = (0, 1, 97, 104, 108, 109, 110, 116, 119, 127, 255)
+"""Bytes that say most in a term: tags and lengths."""
 
 
 def damaged(source, frame):
@@ -97,7 +109,7 @@ def damaged(source, frame):
         at = source.randrange(len(data) + 1)
         match source.randrange(4):
             case 0:
-                data[at : at + 1] = bytes([source.choice((0, 1, 97, 104, 108, 109, 110, 116, 119, 127, 255, source.randrange(256)))])
+                data[at : at + 1] = bytes([source.choice((*LIKELY, source.randrange(256)))])
             case 1:
                 del data[at : at + source.randint(1, 4)]
             case 2:

@@ -6,7 +6,7 @@ import socket
 
 import links
 from client import Atom
-from registry import NETNS, OPEN, OWN, Skip, badarg, line, opened, opened_socket, refused, same, true
+from registry import FD, NETNS, NEW, OPEN, OWN, PID, Skip, badarg, line, opened, opened_socket, refused, same, true
 from spaces import cookie, identity
 
 SO_PROTOCOL = 38
@@ -38,7 +38,9 @@ def _(world):
 def _(world):
     path = world.space("a")
     with world.start() as program:
-        for domain, kind, protocol in ((2, 1, 0), (2, 2, 0), (10, 1, 6), (10, 2, 17), (1, 1, 0), (1, 5, 0), (2, 3, 1), (17, 3, 0), (17, 2, 0)):
+        stream_and_datagram = ((2, 1, 0), (2, 2, 0), (10, 1, 6), (10, 2, 17), (1, 1, 0), (1, 5, 0))
+        raw_and_packet = ((2, 3, 1), (17, 3, 0), (17, 2, 0))
+        for domain, kind, protocol in (*stream_and_datagram, *raw_and_packet):
             with opened_socket(program.call((OPEN, path, (domain, kind, protocol)))) as sock:
                 same((sock.family, sock.type), (domain, kind))
                 if protocol:
@@ -72,7 +74,8 @@ def _(world):
 @line("a Domain over 16 bits, a Type over 15 and a Protocol over 32 bits are badarg")
 def _(world):
     with world.start() as program:
-        for what in ((65536, 1, 0), (-1, 1, 0), (2, 16, 0), (2, 1 | socket.SOCK_CLOEXEC, 0), (2, 1 | socket.SOCK_NONBLOCK, 0), (2, -1, 0), (2, 1, 2**32)):
+        flagged = [(2, 1 | flag, 0) for flag in (socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK)]
+        for what in ((65536, 1, 0), (-1, 1, 0), (2, 16, 0), (2, -1, 0), (2, 1, 2**32), *flagged):
             badarg(program.call((OPEN, OWN, what)))
 
 
@@ -111,7 +114,10 @@ def _(world):
 @line("a Netns of another type is a badarg")
 def _(world):
     with world.start() as program:
-        for netns in (7, {}, Atom("blue"), (), (Atom("pid"),), (Atom("pid"), Atom("a")), (Atom("pid"), b"1"), (Atom("pid"), 1, 1), (Atom("fd"), -1), (Atom("fd"), 2**64), (Atom("fd"), b"1"), (Atom("new"), Atom("root")), (Atom("new"),), [256], [-1], [Atom("a")]):
+        pids = [(PID,), (PID, Atom("a")), (PID, b"1"), (PID, 1, 1)]
+        keys = [(FD,), (FD, -1), (FD, 2**64), (FD, b"1")]
+        made = [(NEW,), (NEW, Atom("root"))]
+        for netns in (7, {}, Atom("blue"), (), [256], [-1], [Atom("a")], *pids, *keys, *made):
             badarg(program.call((OPEN, netns, 0)))
 
 

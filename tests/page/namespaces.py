@@ -7,12 +7,8 @@ import subprocess
 import threading
 
 import links
-from client import Atom
 from registry import FD, NETNS, NEW, OPEN, PID, USER, Skip, line, opened, opened_socket, refused, same, true
 from spaces import cookie, entered, identity, user_namespace
-
-PROCFS = "it is the process of this id in the mounted procfs"
-
 
 def _lands(world, netns_of, name="a"):
     """An open by a form of Netns lands in the namespace `name`."""
@@ -75,7 +71,7 @@ def _(world):
             refused(program.call((OPEN, (PID, pid), 0)), "open", 3)
 
 
-@line("{pid, Pid} of a thread that leads no process is {open, ESRCH}", "it is {open, ENOENT}")
+@line("{pid, Pid} of a thread that leads no process is {open, ESRCH}")
 def _(world):
     done, ready, found = threading.Event(), threading.Event(), []
     thread = threading.Thread(target=lambda: (found.append(threading.get_native_id()), ready.set(), done.wait()))
@@ -89,7 +85,7 @@ def _(world):
         thread.join()
 
 
-@line("{pid, Pid} is looked up in the program's own pid namespace, whatever procfs is mounted", PROCFS)
+@line("{pid, Pid} is looked up in the program's own pid namespace, whatever procfs is mounted")
 def _(world):
     if not shutil.which("unshare"):
         raise Skip("needs unshare(1)")
@@ -103,7 +99,7 @@ def _(world):
         refused(program.call((OPEN, (PID, os.getpid()), 0)), "open", 3)
 
 
-@line("{pid, Pid} is no process of that id in another pid namespace", PROCFS)
+@line("{pid, Pid} is no process of that id in another pid namespace")
 def _(world):
     if not shutil.which("unshare"):
         raise Skip("needs unshare(1)")

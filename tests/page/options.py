@@ -113,7 +113,8 @@ def _(world):
 @line("an unknown option, and options that are no map, are a badarg")
 def _(world):
     with world.start() as program:
-        for wrong in ({Atom("nothing"): True}, {b"ext_ack": True}, {1: 1}, [], Atom("ext_ack"), [(Atom("ext_ack"), True)]):
+        no_maps = ([], Atom("ext_ack"), [(Atom("ext_ack"), True)])
+        for wrong in ({Atom("nothing"): True}, {b"ext_ack": True}, {1: 1}, *no_maps):
             badarg(program.call((OPEN, OWN, 0, wrong)))
 
 
@@ -221,8 +222,9 @@ def _(world):
 def _(world):
     path = world.space("a")
     with world.start() as program:
-        for more, groups, wanted in (({}, [], set()), ({}, [1], {1}), ({}, [1, 5, 33], {1, 5, 33}), ({"groups": 2}, [1, 33], {1, 2, 33})):
-            with opened_socket(program.call((OPEN, path, 0, options(**more, memberships=groups)))) as sock:
+        for mask, groups, wanted in ((None, [], set()), (None, [1, 5, 33], {1, 5, 33}), (2, [1, 33], {1, 2, 33})):
+            setup = options(memberships=groups) | ({} if mask is None else options(groups=mask))
+            with opened_socket(program.call((OPEN, path, 0, setup))) as sock:
                 true(sock.getsockname()[0] != 0, "not bound")
                 same(joined(sock), wanted, "groups")
 
@@ -309,9 +311,9 @@ def _(world):
     path = world.space("a")
     with world.start() as program:
         # Each would fail if bind came before it.
-        first = opened_socket(program.call((OPEN, path, UDP, options(bind=address("0.0.0.0", 82), reuseport=True))))
-        second = opened_socket(program.call((OPEN, path, UDP, options(bind=address("0.0.0.0", 82), reuseport=True))))
-        first.close(), second.close()
+        shared = (OPEN, path, UDP, options(bind=address("0.0.0.0", 82), reuseport=True))
+        with opened_socket(program.call(shared)), opened_socket(program.call(shared)):
+            pass
         for what, far in ((UDP, "192.0.2.1"), (UDP6, "2001:db8::1")):
             for name, port in (("freebind", 83), ("transparent", 84)):
                 with opened_socket(program.call((OPEN, path, what, options(bind=address(far, port), **{name: True})))) as sock:

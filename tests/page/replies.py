@@ -7,8 +7,9 @@ import socket
 import time
 
 from client import TIMEOUT, Atom
-from options import address, options
-from registry import FD, INFO, MANY, NETNS, NEW, OPEN, OWN, PID, USER, Skip, badarg, line, opened, opened_socket, refused, same, true
+from options import options
+from registry import FD, INFO, MANY, NETNS, NEW, OPEN, OWN, PID, USER, Skip
+from registry import badarg, line, opened, opened_socket, refused, same, true
 from spaces import cookie, identity
 
 
@@ -34,11 +35,16 @@ def _(world):
 def _(world):
     path = world.space("a")
     with world.start() as program:
-        commands = [(OPEN, path, 0), (OPEN, b"/nowhere", 0), INFO, (OPEN, path, 99), (MANY, [(path, 0), (path, (2, 1, 0))])]
-        ids = [program.request(commands[n % 5]) for n in range(200)]
-        for n, id in enumerate(ids):
+        kinds = [
+            ((OPEN, path, 0), ("pair", 1)),
+            ((OPEN, b"/nowhere", 0), ("stdout", 0)),
+            (INFO, ("stdout", 0)),
+            ((OPEN, path, 99), ("stdout", 0)),
+            ((MANY, [(path, 0), (path, (2, 1, 0))]), ("pair", 2)),
+        ] * 40
+        for id, (_, wanted) in [(program.request(command), (command, wanted)) for command, wanted in kinds]:
             answer = program.await_id(id)
-            same((answer.channel, len(answer.fds)), [("pair", 1), ("stdout", 0), ("stdout", 0), ("stdout", 0), ("pair", 2)][n % 5], f"{answer!r}:")
+            same((answer.channel, len(answer.fds)), wanted, f"{answer!r}:")
             answer.close()
         same(program.others, {}, "more answers")
         id = program.request(INFO)
@@ -56,7 +62,14 @@ def _(world):
 @line("open_many hands over a descriptor for every ok, in order, and tells the others' errors")
 def _(world):
     paths = [world.space(name) for name in "ab"]
-    entries = [(paths[0], 0), (b"/nowhere", 0), (paths[1], (2, 1, 0), options(reuseaddr=True)), (paths[0], 99), (paths[1], NETNS), (paths[1], 0, options(groups=1))]
+    entries = [
+        (paths[0], 0),
+        (b"/nowhere", 0),
+        (paths[1], (2, 1, 0), options(reuseaddr=True)),
+        (paths[0], 99),
+        (paths[1], NETNS),
+        (paths[1], 0, options(groups=1)),
+    ]
     with world.start() as program:
         answer = program.call((MANY, entries))
         same(answer.channel, "pair")
@@ -120,7 +133,8 @@ def _(world):
 @line("a command that is not known here is a badarg with a reason for a person")
 def _(world):
     with world.start() as program:
-        for command in (Atom("nothing"), (OPEN,), (OPEN, OWN), (OPEN, OWN, 0, {}, 1), (Atom("nothing"), 1), (INFO,), (MANY,), 1, b"info", [], {}, ()):
+        halves = [(OPEN,), (OPEN, OWN), (OPEN, OWN, 0, {}, 1), (INFO,), (MANY,)]
+        for command in (Atom("nothing"), (Atom("nothing"), 1), 1, b"info", [], {}, (), *halves):
             reason = badarg(program.call(command))
             true(reason.decode().strip(), "an empty reason")
 

@@ -73,6 +73,8 @@ class World:
         self.root = os.geteuid() == 0
         # No account is asked for: an id that nobody has, and that runs at the same time don't share.
         self.uid = 700_000 + os.getpid() % 100_000 if self.root else os.getuid()
+        if not os.access(program, os.X_OK):
+            sys.exit(f"{program} can't be run")
         self.directory = tempfile.mkdtemp(prefix="linx-page-")
         if self.root:
             system("unshare", CLONE_NEWNS)
