@@ -1,5 +1,7 @@
 //! The command line of the port program.
 
+mod family;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,15 +12,15 @@ use std::str::FromStr;
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// The largest buffer of a socket, in bytes, unless the command line says otherwise.
-pub const DEFAULT_MAX_BUFFER: usize = 8 << 20;
+pub const DEFAULT_MAX_BUFFER: u32 = 8 << 20;
 
 /// What `--version` prints.
 pub const VERSION: &str = concat!("linx-netlink-port ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What `--help` prints; the manual page is made of it too.
 pub const HELP: &str = "\
-Opens netlink sockets in other network namespaces and hands the descriptors to its client,
-usually a BEAM that started it with Port.open.
+Opens sockets in other network namespaces, makes such namespaces, and hands the descriptors to its
+client, usually a BEAM that started it with Port.open.
 
 Usage: linx-netlink-port --rendezvous PATH [OPTIONS]
 
@@ -31,12 +33,21 @@ Options:
                        than the default where the program has more privileges than its caller
                        [default: 8388608]
   --netns-dir DIR      open only names directly inside DIR, none of them a symbolic link; anything
-                       else fails with {open, EACCES}. May be given several times
-  --protocol N         open only sockets of netlink protocol N; others fail with {socket, EACCES}.
-                       May be given several times
+                       else fails with {open, EACCES}, and no namespace is made. May be given
+                       several times
+  --family FAMILY      open only sockets of this family: a name such as inet, inet6, packet, netlink
+                       (or AF_INET and so on), or a number; others fail with {socket, EACCES}. May
+                       be given several times
+  --protocol N         of the netlink sockets, open only those of protocol N; others fail with
+                       {socket, EACCES}. May be given several times
   --no-pid             open no {pid, Pid} and no path through /proc; they fail with {open, EACCES}
-  --no-userns          do not enter user namespaces: what belongs to the user's own then takes
-                       privilege, like everything else
+  --no-fd              take no namespace by a descriptor of the client's; {fd, Key} fails with
+                       {open, EACCES}
+  --no-netns           hand over no namespace itself, only sockets; netns fails with {open, EACCES}
+  --no-new             make no namespaces; new and {new, user} fail with {unshare, EACCES}
+  --no-userns          neither enter nor make user namespaces: what belongs to the user's own then
+                       takes privilege, like everything else; {new, user} fails with
+                       {unshare, EACCES}
   --no-ptrace          give up CAP_SYS_PTRACE, which only the namespaces of other users' processes
                        take
   --read-only          open sockets over which nothing can be changed, whoever sends; it is so in
@@ -54,7 +65,7 @@ stderr is no pipe, file, terminal, null device or unix socket, 101 for a fault i
 
 /// What somebody is told who starts the program by hand.
 pub const BY_HAND: &str = "\
-linx-netlink-port opens netlink sockets in other network namespaces, for a program that starts it.
+linx-netlink-port opens sockets in other network namespaces, for a program that starts it.
 Usage: linx-netlink-port --rendezvous PATH [OPTIONS], with pipes as stdin and stdout; see --help.
 Run linx-netlink-repl to try it by hand.
 ";
@@ -86,14 +97,22 @@ pub struct Settings {
     /// Requests that may be in flight, from 1 to 4096.
     pub max_in_flight: usize,
     /// The largest buffer that a socket may be given, in bytes, from 1 to 2^31-1.
-    pub max_buffer: usize,
+    pub max_buffer: u32,
     /// Absolute. Where the namespaces are that may be opened; anywhere if there are none.
     pub netns_dirs: Vec<PathBuf>,
+    /// The families of which sockets may be opened; any if there are none.
+    pub families: Vec<u16>,
     /// The netlink protocols that may be opened; any if there are none.
     pub protocols: Vec<i32>,
     /// Whether processes may be named.
     pub pid: bool,
-    /// Whether user namespaces are entered.
+    /// Whether namespaces may be named by descriptors that the client sends.
+    pub fd: bool,
+    /// Whether namespaces themselves are handed over.
+    pub netns: bool,
+    /// Whether namespaces are made.
+    pub new: bool,
+    /// Whether user namespaces are entered and made.
     pub userns: bool,
     /// Whether `CAP_SYS_PTRACE` is kept.
     pub ptrace: bool,
@@ -118,6 +137,39 @@ impl Settings {
         !self.seccomp || self.max_buffer > DEFAULT_MAX_BUFFER
     }
 
+    /// Whether only namespaces in certain directories are opened.
+    fn only_names(&self) -> bool {
+        !self.netns_dirs.is_empty()
+    }
+
+    /// Whether namespaces are made: not where only those in certain directories are opened.
+    ///
+    /// ```
+    /// use linx_netlink_port::cli::Settings;
+    ///
+    /// let settings = Settings::new("@somewhere".into());
+    /// assert!(settings.makes_namespaces());
+    /// let settings = Settings { netns_dirs: vec!["/run/netns".into()], ..settings };
+    /// assert!(!settings.makes_namespaces());
+    /// ```
+    pub fn makes_namespaces(&self) -> bool {
+        self.new && !self.only_names()
+    }
+
+    /// Whether namespaces may be named by descriptors: not where only those in certain directories are
+    /// opened.
+    ///
+    /// ```
+    /// use linx_netlink_port::cli::Settings;
+    ///
+    /// let settings = Settings::new("@somewhere".into());
+    /// assert!(settings.takes_descriptors());
+    /// assert!(!Settings { fd: false, ..settings }.takes_descriptors());
+    /// ```
+    pub fn takes_descriptors(&self) -> bool {
+        self.fd && !self.only_names()
+    }
+
     /// How to serve a client at `rendezvous`, unless the command line says otherwise.
     ///
     /// ```
@@ -133,8 +185,12 @@ impl Settings {
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             max_buffer: DEFAULT_MAX_BUFFER,
             netns_dirs: Vec::new(),
+            families: Vec::new(),
             protocols: Vec::new(),
             pid: true,
+            fd: true,
+            netns: true,
+            new: true,
             userns: true,
             ptrace: true,
             read_only: false,
@@ -150,8 +206,8 @@ pub enum UsageError {
     Unknown(OsString),
     /// The last argument is this option, which takes a value.
     MissingValue(&'static str),
-    /// A value that is no decimal number, or is out of the option's range.
-    BadNumber {
+    /// A value that is no decimal number, or is out of the option's range, or that names nothing.
+    BadValue {
         /// The option, with its dashes.
         option: &'static str,
         /// What was given to it.
@@ -170,7 +226,7 @@ impl fmt::Display for UsageError {
                 write!(f, "unknown argument {}", argument.to_string_lossy())
             }
             UsageError::MissingValue(option) => write!(f, "{option} takes a value"),
-            UsageError::BadNumber { option, value } => {
+            UsageError::BadValue { option, value } => {
                 write!(f, "{option} cannot be {}", value.to_string_lossy())
             }
             UsageError::Relative(path) => {
@@ -187,8 +243,8 @@ impl std::error::Error for UsageError {}
 ///
 /// Fails with the first that is wrong: an argument that is no option, an option without its value,
 /// a value that is no number in its range (1 to 4096 for `--max-in-flight`, 1 to 2^31-1 for
-/// `--max-buffer`, 0 to 2^31-1 for `--protocol`) or no absolute path. If none is wrong, fails where `--rendezvous` is missing. What
-/// comes after `--help` or `--version` is not looked at.
+/// `--max-buffer`, 0 to 2^31-1 for `--protocol`), no family or no absolute path. If none is wrong, fails
+/// where `--rendezvous` is missing. What comes after `--help` or `--version` is not looked at.
 ///
 /// ```
 /// use linx_netlink_port::cli::{Invocation, Settings, parse};
@@ -219,10 +275,14 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
                     number("--max-buffer", value("--max-buffer")?, 1..=0x7fff_ffff)?;
             }
             Some("--netns-dir") => settings.netns_dirs.push(directory(value("--netns-dir")?)?),
+            Some("--family") => settings.families.push(family("--family", value("--family")?)?),
             Some("--protocol") => {
                 settings.protocols.push(number("--protocol", value("--protocol")?, 0..=i32::MAX)?);
             }
             Some("--no-pid") => settings.pid = false,
+            Some("--no-fd") => settings.fd = false,
+            Some("--no-netns") => settings.netns = false,
+            Some("--no-new") => settings.new = false,
             Some("--no-userns") => settings.userns = false,
             Some("--no-ptrace") => settings.ptrace = false,
             Some("--read-only") => settings.read_only = true,
@@ -244,7 +304,14 @@ fn number<N: FromStr + PartialOrd>(
     let parsed = value.to_str().and_then(|text| text.parse().ok());
     match parsed.filter(|number| range.contains(number)) {
         Some(number) => Ok(number),
-        None => Err(UsageError::BadNumber { option, value }),
+        None => Err(UsageError::BadValue { option, value }),
+    }
+}
+
+fn family(option: &'static str, value: OsString) -> Result<u16, UsageError> {
+    match value.to_str().and_then(family::family) {
+        Some(family) => Ok(family),
+        None => Err(UsageError::BadValue { option, value }),
     }
 }
 
@@ -275,17 +342,24 @@ mod tests {
     fn without_options_nothing_is_refused_and_all_is_confined() {
         let settings = Settings::new("@x".into());
         assert!(settings.netns_dirs.is_empty() && settings.protocols.is_empty() && settings.pid);
+        assert!(settings.families.is_empty() && settings.fd && settings.netns && settings.new);
         assert!(settings.ptrace && settings.seccomp);
     }
 
     #[test]
     fn policy_and_confinement_are_read() {
         let line = "--rendezvous @x --netns-dir /run/netns --protocol 0 --netns-dir /n/ \
-            --protocol 16 --no-pid --no-ptrace --read-only --no-seccomp";
+            --protocol 16 --family netlink --family 17 --no-pid --no-fd --no-netns --no-new \
+            --no-userns --no-ptrace --read-only --no-seccomp";
         let expected = Settings {
             netns_dirs: vec!["/run/netns".into(), "/n/".into()],
+            families: vec![16, 17],
             protocols: vec![0, 16],
             pid: false,
+            fd: false,
+            netns: false,
+            new: false,
+            userns: false,
             ptrace: false,
             read_only: true,
             seccomp: false,
@@ -303,7 +377,12 @@ mod tests {
         for value in ["-1", "2147483648", "route", "0x10"] {
             let error = parsed(&format!("--rendezvous @x --protocol {value}"));
             let option = "--protocol";
-            assert_eq!(error, Err(UsageError::BadNumber { option, value: value.into() }));
+            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
+        }
+        for value in ["-1", "65536", "ipv6", "INET"] {
+            let error = parsed(&format!("--rendezvous @x --family {value}"));
+            let option = "--family";
+            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
         }
         assert_eq!(parsed("--netns-dir"), Err(UsageError::MissingValue("--netns-dir")));
     }
@@ -328,7 +407,7 @@ mod tests {
         for value in ["0", "4097", "-1", "many"] {
             let error = parsed(&format!("--rendezvous @x --max-in-flight {value}"));
             let option = "--max-in-flight";
-            assert_eq!(error, Err(UsageError::BadNumber { option, value: value.into() }));
+            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
         }
     }
 }

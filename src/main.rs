@@ -3,11 +3,11 @@
 #![forbid(unsafe_code)]
 
 use linx_netlink_port::cli::{self, Invocation, Settings};
-use linx_netlink_port::confine::{self, Ptrace};
+use linx_netlink_port::confine::{self, Scope};
 use linx_netlink_port::handover::{Pair, Rendezvous, RendezvousError};
 use linx_netlink_port::netns::Finder;
 use linx_netlink_port::serve::{self, Policy, Server};
-use linx_netlink_port::socket::{Buffers, Protocols};
+use linx_netlink_port::socket::{Buffers, Families};
 use linx_netlink_port::wire::Reply;
 use std::convert::Infallible;
 use std::error::Error;
@@ -57,21 +57,32 @@ fn meet(settings: Settings) -> Result<Server, Box<dyn Error>> {
     let (pair, client_end) = Pair::new().map_err(cannot("make the pair"))?;
     let read_only = settings.read_only
         || !confine::caller_may_configure().map_err(cannot("ask for capabilities"))?;
-    let ptrace = if settings.ptrace { Ptrace::Keep } else { Ptrace::Drop };
-    let privileges = confine::give_up_privileges(ptrace).map_err(cannot("give up capabilities"))?;
+    let scope = Scope {
+        ptrace: settings.ptrace,
+        userns: settings.userns,
+        new: settings.makes_namespaces(),
+        families: Families {
+            families: settings.families.clone(),
+            protocols: settings.protocols.clone(),
+        },
+    };
+    let privileges = confine::give_up_privileges(&scope).map_err(cannot("give up capabilities"))?;
     let report =
         confine::Report::new(privileges, settings.seccomp).map_err(cannot("ask what is left"))?;
     let policy = Policy {
         finder: Finder::new(&settings.netns_dirs, settings.pid),
-        protocols: Protocols::new(settings.protocols),
+        families: scope.families.clone(),
         buffers: Buffers::up_to(settings.max_buffer),
         read_only,
-        userns: settings.userns,
+        userns: scope.userns,
+        new: scope.new,
+        netns: settings.netns,
+        descriptors: settings.takes_descriptors(),
         max_in_flight: settings.max_in_flight,
     };
     let server = Server::new(pair, policy, report).map_err(cannot("wait for stdin"))?;
     if settings.seccomp {
-        confine::restrict_system_calls(settings.userns)?;
+        confine::restrict_system_calls(&scope)?;
     }
     // Nothing of the client is read before this.
     rendezvous

@@ -1,9 +1,11 @@
 //! What holds for the reading of frames, whatever is in them.
 
 use eetf::{Atom, BigInteger, Binary, ByteList, FixInteger, List, Map, Term, Tuple};
-use linx_netlink_port::wire::{Command, Entry, Malformed, Netns, Options, Request, read_request};
+use linx_netlink_port::wire::{
+    AF_INET6, AF_NETLINK, Command, Entry, Form, Malformed, Netns, OPTIONS, Options, Owner, Request,
+    Setting, Socket, SocketOption, What, Where, read_request,
+};
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -22,54 +24,79 @@ fn tuple(elements: Vec<Term>) -> Term {
     Tuple::from(elements).into()
 }
 
-fn netns_term(netns: &Netns, as_list: bool) -> Term {
+fn signed(value: i32) -> Term {
+    FixInteger::from(value).into()
+}
+
+/// An entry, and how a client writes it: with a path as a list, if one has been chosen.
+#[derive(Clone, Debug)]
+struct Asked {
+    entry: Entry,
+    pairs: Vec<(&'static str, Term)>,
+}
+
+fn netns_term(netns: &Where, as_list: bool) -> Term {
     match netns {
-        Netns::Path(path) if path.is_empty() && as_list => List::nil().into(),
-        Netns::Path(path) if as_list => ByteList::from(path.clone()).into(),
-        Netns::Path(path) => Binary::from(path.clone()).into(),
-        Netns::Pid(pid) => tuple(vec![atom("pid"), integer(pid.unsigned_abs().into())]),
+        Where::Named(Netns::Path(path)) if path.is_empty() && as_list => List::nil().into(),
+        Where::Named(Netns::Path(path)) if as_list => ByteList::from(path.clone()).into(),
+        Where::Named(Netns::Path(path)) => Binary::from(path.clone()).into(),
+        Where::Named(Netns::Pid(pid)) => tuple(vec![atom("pid"), signed(*pid)]),
+        Where::Sent(key) => tuple(vec![atom("fd"), integer(*key)]),
+        Where::New(Owner::Program) => atom("new"),
+        Where::New(Owner::User) => tuple(vec![atom("new"), atom("user")]),
     }
 }
 
-fn options_term(options: &Options) -> Term {
-    let flag = |value: Option<bool>| value.map(|value| atom(if value { "true" } else { "false" }));
-    let size = |value: Option<usize>| value.map(|value| integer(value as u64));
-    let groups = |groups: &Vec<u32>| -> Term {
-        List::from(groups.iter().map(|&it| integer(it.into())).collect::<Vec<_>>()).into()
-    };
-    let pairs = [
-        ("ext_ack", flag(options.ext_ack)),
-        ("cap_ack", flag(options.cap_ack)),
-        ("strict_check", flag(options.strict_check)),
-        ("no_enobufs", flag(options.no_enobufs)),
-        ("listen_all_nsid", flag(options.listen_all_nsid)),
-        ("rcvbuf", size(options.rcvbuf)),
-        ("sndbuf", size(options.sndbuf)),
-        ("groups", options.groups.map(|mask| integer(mask.into()))),
-        ("memberships", options.memberships.as_ref().map(groups)),
-    ];
-    let pairs = pairs.into_iter().filter_map(|(key, value)| Some((atom(key), value?)));
-    Map::from(pairs.collect::<HashMap<_, _>>()).into()
+fn what_term(what: &What, as_tuple: bool) -> Term {
+    match what {
+        What::Netns => atom("netns"),
+        What::Socket(it) if it.domain == AF_NETLINK && it.kind == 3 && !as_tuple => {
+            signed(it.protocol)
+        }
+        What::Socket(Socket { domain, kind, protocol, .. }) => {
+            tuple(vec![signed((*domain).into()), signed((*kind).into()), signed(*protocol)])
+        }
+    }
 }
 
-fn entry_terms(entry: &Entry, as_list: bool) -> Vec<Term> {
-    let mut terms =
-        vec![netns_term(&entry.netns, as_list), FixInteger::from(entry.protocol).into()];
-    if entry.options != Options::default() {
-        terms.push(options_term(&entry.options));
+fn entry_terms(Asked { entry, pairs }: &Asked, as_list: bool) -> Vec<Term> {
+    let mut terms = vec![netns_term(&entry.netns, as_list), what_term(&entry.what, as_list)];
+    if !pairs.is_empty() {
+        let pairs = pairs.iter().map(|(key, value)| (atom(key), value.clone()));
+        terms.push(Map::from(pairs.collect::<HashMap<_, _>>()).into());
     }
     terms
 }
 
-fn command_term(command: &Command, as_list: bool) -> Term {
-    match command {
-        Command::Info => atom("info"),
-        Command::Open(entry) => {
-            tuple([vec![atom("open_in_netns")], entry_terms(entry, as_list)].concat())
+/// What a client asks, as it is written and as it is to be understood.
+#[derive(Clone, Debug)]
+enum Question {
+    Info,
+    Open(Asked),
+    OpenMany(Vec<Asked>),
+}
+
+impl Question {
+    fn command(&self) -> Command {
+        match self {
+            Question::Info => Command::Info,
+            Question::Open(asked) => Command::Open(asked.entry.clone()),
+            Question::OpenMany(many) => {
+                Command::OpenMany(many.iter().map(|it| it.entry.clone()).collect())
+            }
         }
-        Command::OpenMany(entries) => {
-            let entries = entries.iter().map(|it| tuple(entry_terms(it, as_list)));
-            tuple(vec![atom("open_many"), List::from(entries.collect::<Vec<_>>()).into()])
+    }
+
+    fn term(&self, as_list: bool) -> Term {
+        match self {
+            Question::Info => atom("info"),
+            Question::Open(asked) => {
+                tuple([vec![atom("open_in_netns")], entry_terms(asked, as_list)].concat())
+            }
+            Question::OpenMany(many) => {
+                let entries = many.iter().map(|it| tuple(entry_terms(it, as_list)));
+                tuple(vec![atom("open_many"), List::from(entries.collect::<Vec<_>>()).into()])
+            }
         }
     }
 }
@@ -80,44 +107,91 @@ fn frame(term: &Term) -> Vec<u8> {
     frame
 }
 
-fn netns() -> impl Strategy<Value = Netns> {
-    prop_oneof![vec(any::<u8>(), 0..200).prop_map(Netns::Path), (1..=i32::MAX).prop_map(Netns::Pid)]
-}
-
-prop_compose! {
-    fn options()(
-        ext_ack in any::<Option<bool>>(),
-        cap_ack in any::<Option<bool>>(),
-        strict_check in any::<Option<bool>>(),
-        no_enobufs in any::<Option<bool>>(),
-        listen_all_nsid in any::<Option<bool>>(),
-        rcvbuf in option::of(1..=0x7fff_ffff_usize),
-        sndbuf in option::of(1..=0x7fff_ffff_usize),
-        groups in any::<Option<u32>>(),
-        memberships in option::of(vec(any::<u32>(), 0..20)),
-    ) -> Options {
-        Options {
-            ext_ack, cap_ack, strict_check, no_enobufs, listen_all_nsid,
-            rcvbuf, sndbuf, groups, memberships,
-        }
-    }
-}
-
-prop_compose! {
-    fn entry()(
-        netns in netns(),
-        protocol in any::<i32>(),
-        options in prop_oneof![Just(Options::default()), options()],
-    ) -> Entry {
-        Entry { netns, protocol, options }
-    }
-}
-
-fn command() -> impl Strategy<Value = Command> {
+fn netns() -> impl Strategy<Value = Where> {
     prop_oneof![
-        Just(Command::Info),
-        entry().prop_map(Command::Open),
-        vec(entry(), 1..10).prop_map(Command::OpenMany),
+        vec(any::<u8>(), 0..200).prop_map(|path| Where::Named(Netns::Path(path))),
+        (1..=i32::MAX).prop_map(|pid| Where::Named(Netns::Pid(pid))),
+        any::<u64>().prop_map(Where::Sent),
+        Just(Where::New(Owner::Program)),
+        Just(Where::New(Owner::User)),
+    ]
+}
+
+/// A value for an option, as it is written and as it is to be understood.
+fn value(
+    option: &SocketOption,
+    domain: u16,
+    number: u32,
+    bytes: &[u8],
+    groups: &[u32],
+) -> (Term, Setting) {
+    let flag = number.is_multiple_of(2);
+    let flag_term = atom(if flag { "true" } else { "false" });
+    let number_term = integer(number.into());
+    match option.form {
+        Form::Flag(at) => (flag_term, Setting::Integer { at, value: flag.into() }),
+        Form::FlagOfDomain { inet, inet6 } => {
+            let at = if domain == AF_INET6 { inet6 } else { inet };
+            (flag_term, Setting::Integer { at, value: flag.into() })
+        }
+        Form::Number(at) => (number_term, Setting::Integer { at, value: number }),
+        Form::Interface(at) => {
+            let value = bytes[..15].iter().map(|byte| b'a' + byte % 26).collect::<Vec<_>>();
+            (Binary::from(value.clone()).into(), Setting::Bytes { at, value })
+        }
+        Form::Buffer { forced, plain } => {
+            let bytes = number.clamp(1, 0x7fff_ffff);
+            (integer(bytes.into()), Setting::Buffer { forced, plain, bytes })
+        }
+        Form::Groups => (number_term, Setting::Groups(number)),
+        Form::Memberships(at) => {
+            let list = groups.iter().map(|&it| integer(it.into())).collect::<Vec<_>>();
+            (List::from(list).into(), Setting::Memberships { at, groups: groups.to_vec() })
+        }
+        Form::Address => {
+            let value = bytes.to_vec();
+            (Binary::from(value.clone()).into(), Setting::Address(value))
+        }
+        Form::Backlog => (number_term, Setting::Backlog(number)),
+    }
+}
+
+prop_compose! {
+    fn socket()(
+        domain in prop_oneof![Just(AF_NETLINK), Just(AF_INET6), any::<u16>()],
+        kind in prop_oneof![Just(3_u8), 0..16_u8],
+        protocol in any::<i32>(),
+        chosen in vec(any::<Option<u32>>(), OPTIONS.len()),
+        bytes in vec(any::<u8>(), 15..=128),
+        groups in vec(any::<u32>(), 0..20),
+    ) -> (What, Vec<(&'static str, Term)>) {
+        let (mut pairs, mut settings) = (Vec::new(), Vec::new());
+        for (option, number) in OPTIONS.iter().zip(chosen) {
+            if let Some(number) = number.filter(|_| option.of.has(domain)) {
+                let (term, setting) = value(option, domain, number, &bytes, &groups);
+                pairs.push((option.name, term));
+                settings.push(setting);
+            }
+        }
+        let socket = Socket { domain, kind, protocol, options: Options(settings) };
+        (What::Socket(socket), pairs)
+    }
+}
+
+prop_compose! {
+    fn asked()(
+        netns in netns(),
+        (what, pairs) in prop_oneof![9 => socket(), 1 => Just((What::Netns, Vec::new()))],
+    ) -> Asked {
+        Asked { entry: Entry { netns, what }, pairs }
+    }
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    prop_oneof![
+        Just(Question::Info),
+        asked().prop_map(Question::Open),
+        vec(asked(), 1..10).prop_map(Question::OpenMany),
     ]
 }
 
@@ -126,10 +200,10 @@ proptest! {
 
     #[test]
     fn what_a_client_asks_is_what_is_understood(
-        id in any::<u64>(), command in command(), as_list in any::<bool>(),
+        id in any::<u64>(), question in question(), as_list in any::<bool>(),
     ) {
-        let request = tuple(vec![integer(id), command_term(&command, as_list)]);
-        prop_assert_eq!(read_request(&frame(&request)), Ok(Request { id, command }));
+        let request = tuple(vec![integer(id), question.term(as_list)]);
+        prop_assert_eq!(read_request(&frame(&request)), Ok(Request { id, command: question.command() }));
     }
 
     #[test]
@@ -140,10 +214,10 @@ proptest! {
 
     #[test]
     fn a_damaged_request_is_answered_to_its_id_where_that_is_whole(
-        id in any::<u64>(), command in command(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        id in any::<u64>(), question in question(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
-        let mut frame = frame(&tuple(vec![integer(id), command_term(&command, false)]));
-        let whole = frame.len() - self::frame(&command_term(&command, false)).len() + 1;
+        let mut frame = frame(&tuple(vec![integer(id), question.term(false)]));
+        let whole = frame.len() - self::frame(&question.term(false)).len() + 1;
         let at = whole + at.index(frame.len() - whole);
         frame[at] = byte;
         let answered = match read_request(&frame) {
@@ -155,9 +229,9 @@ proptest! {
 
     #[test]
     fn a_request_that_was_cut_is_never_understood(
-        id in any::<u64>(), command in command(), at in any::<prop::sample::Index>(),
+        id in any::<u64>(), question in question(), at in any::<prop::sample::Index>(),
     ) {
-        let frame = frame(&tuple(vec![integer(id), command_term(&command, false)]));
+        let frame = frame(&tuple(vec![integer(id), question.term(false)]));
         prop_assert!(read_request(&frame[..at.index(frame.len())]).is_err());
     }
 }

@@ -39,10 +39,13 @@ mod start;
 pub use error::ClientError;
 pub use start::Start;
 
-use eetf::Term;
+use eetf::{BigInteger, Term};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
-use std::io::{self, IoSliceMut, Read, Write};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
@@ -60,6 +63,7 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// # mod built { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/built.rs")); }
 /// # use built::port_program;
 /// use linx_netlink_client::{Channel, ClientError, Start};
+/// use std::os::fd::AsFd;
 /// use std::time::Duration;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,6 +80,14 @@ const MAX_PAIR_MESSAGE: usize = 64 * 1024;
 /// for _ in 0..2 {
 ///     assert_eq!(program.receive(Duration::from_secs(10))?.channel, Channel::Stdout);
 /// }
+///
+/// // {8, {open_in_netns, {fd, 5}, 0}}
+/// program.send_descriptor(5, std::fs::File::open("/proc/self/ns/net")?.as_fd())?;
+/// program.send_frame(b"\x83h\x02a\x08h\x03w\x0dopen_in_netnsh\x02w\x02fda\x05a\0")?;
+/// // Without privilege, it may not enter even its own.
+/// assert!(program.receive(Duration::from_secs(10)).is_ok());
+/// program.send_on_pair(b"not a term", &[])?;
+///
 /// program.close_pair();
 /// assert_eq!(program.sources().count(), 1);
 /// program.close_stdin();
@@ -160,6 +172,32 @@ impl Client {
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let stdin = self.stdin.as_mut().ok_or(ClientError::Ended)?;
         stdin.write_all(bytes).map_err(ClientError::from_write)
+    }
+
+    /// Sends the program a descriptor, of a network namespace as it should be, which a request then names
+    /// `{fd, Key}`. Waits for room. Fails with `Ended` if the pair was closed or taken here, `Io` as
+    /// `sendmsg(2)` does, with `EPIPE` if the program is gone, and `Encode` if the key can't be encoded.
+    pub fn send_descriptor(&self, key: u64, descriptor: BorrowedFd<'_>) -> Result<(), ClientError> {
+        let mut bytes = Vec::new();
+        let key = Term::from(BigInteger::from(key));
+        key.encode(&mut bytes).map_err(|error| ClientError::Encode(error.to_string()))?;
+        self.send_on_pair(&bytes, &[descriptor])
+    }
+
+    /// Sends a message on the pair as it is. Fails as [`send_descriptor`](Client::send_descriptor) does.
+    pub fn send_on_pair(
+        &self,
+        bytes: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), ClientError> {
+        let pair = self.pair.as_ref().ok_or(ClientError::Ended)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let sent = sendmsg(pair, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+        sent.map(drop).map_err(|errno| io::Error::from(errno).into())
     }
 
     /// What is readable once there is something to receive, for who waits for other things too.

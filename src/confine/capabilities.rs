@@ -1,30 +1,29 @@
+use super::Scope;
 use nix::errno::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// The capabilities that the program has a use for, by their names on the wire.
-const USED: [(CapabilitySet, &str); 4] = [
-    // To give sockets to clients that change something: the kernel asks for it in the process
-    // that opened the socket too. Also for buffers past the limit, and for nfnetlink groups.
-    (CapabilitySet::NET_ADMIN, "net_admin"),
-    // For NETLINK_LISTEN_ALL_NSID.
-    (CapabilitySet::NET_BROADCAST, "net_broadcast"),
-    // To enter a network namespace.
-    (CapabilitySet::SYS_ADMIN, "sys_admin"),
-    // To look up the namespaces of other users' processes.
-    (CapabilitySet::SYS_PTRACE, "sys_ptrace"),
-];
+/// A capability with its name on the wire, and whether the program has a use for it.
+type Use = (CapabilitySet, &'static str, fn(&Scope) -> bool);
 
-/// Whether the capability to look into other users' processes is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ptrace {
-    /// `CAP_SYS_PTRACE` stays, if the process has it.
-    Keep,
-    /// It goes, like those that the program has no use for.
-    Drop,
-}
+/// The capabilities that the program may have a use for.
+const USES: [Use; 6] = [
+    // To give sockets to clients that change something: the kernel asks for it in the process
+    // that opened the socket too. Also for buffers past the limit, marks, and nfnetlink groups.
+    (CapabilitySet::NET_ADMIN, "net_admin", |_| true),
+    // To bind to ports below 1024.
+    (CapabilitySet::NET_BIND_SERVICE, "net_bind_service", Scope::services),
+    // For NETLINK_LISTEN_ALL_NSID.
+    (CapabilitySet::NET_BROADCAST, "net_broadcast", Scope::netlink),
+    // To open raw and packet sockets.
+    (CapabilitySet::NET_RAW, "net_raw", Scope::raw),
+    // To enter a network namespace, or make one.
+    (CapabilitySet::SYS_ADMIN, "sys_admin", |_| true),
+    // To look up the namespaces of other users' processes.
+    (CapabilitySet::SYS_PTRACE, "sys_ptrace", |scope| scope.ptrace),
+];
 
 /// What the process has left.
 #[derive(Debug)]
@@ -49,9 +48,9 @@ impl Held {
     /// it if they can't be taken up again.
     ///
     /// ```standalone_crate
-    /// use linx_netlink_port::confine::{Ptrace, give_up_privileges};
+    /// use linx_netlink_port::confine::{Scope, give_up_privileges};
     ///
-    /// let held = give_up_privileges(Ptrace::Keep)?.held;
+    /// let held = give_up_privileges(&Scope::default())?.held;
     /// let status = held.lay_down_for(|| std::fs::read_to_string("/proc/thread-self/status"))?;
     /// assert!(status?.contains("CapEff:\t0000000000000000"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,14 +59,23 @@ impl Held {
         self.keep_for(CapabilitySet::empty(), work)
     }
 
-    /// Does `work`, which opens a socket, with `CAP_NET_BROADCAST` at most: nobody can write through
-    /// such a socket with the program's rights. The kernel looks at what the opener of a netlink socket
-    /// could do when something is sent over it, and when it brings events of other namespaces, for
-    /// which that one is.
+    /// Does `work`, which opens a netlink socket, with `CAP_NET_BROADCAST` at most: nobody can change anything
+    /// through it with the program's rights. The kernel looks at what its opener could do when something is
+    /// sent over it, and when it brings events of other namespaces, for which that one is.
+    ///
+    /// Fails as [`lay_down_for`](Held::lay_down_for) does.
+    pub fn lay_down_to_open_netlink<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        self.keep_for(self.0 & CapabilitySet::NET_BROADCAST, work)
+    }
+
+    /// Does `work`, which opens any other socket and sets it up, with no more than that takes: `CAP_NET_RAW`,
+    /// without which there are no raw and packet sockets, and `CAP_NET_BIND_SERVICE`. What `CAP_NET_ADMIN` opens
+    /// or binds stays closed: everybody can change something through such a socket (`AF_KEY`, the control
+    /// channel of Bluetooth).
     ///
     /// Fails as [`lay_down_for`](Held::lay_down_for) does.
     pub fn lay_down_to_open<T>(self, work: impl FnOnce() -> T) -> Result<T, Errno> {
-        self.keep_for(self.0 & CapabilitySet::NET_BROADCAST, work)
+        self.keep_for(self.0 & (CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE), work)
     }
 
     fn keep_for<T>(self, kept: CapabilitySet, work: impl FnOnce() -> T) -> Result<T, Errno> {
@@ -96,31 +104,32 @@ pub enum BoundingSet {
     Kept,
 }
 
-/// Gives up every capability that the program has no use for, in every set (`capabilities(7)`).
+/// Gives up every capability that the program has no use for within `scope`, in every set (`capabilities(7)`).
 ///
 /// Fails with the error number of `prctl(2)`, `capget(2)` or `capset(2)`: `EINVAL` from a kernel
 /// before 4.3, which has no ambient set, or what a sandbox around the program answers. To lack
 /// `CAP_SETPCAP` is no failure: the bounding set is [`Kept`](BoundingSet::Kept) then.
 ///
 /// ```standalone_crate
-/// use linx_netlink_port::confine::{Ptrace, give_up_privileges};
+/// use linx_netlink_port::confine::{Scope, give_up_privileges};
 ///
-/// let privileges = give_up_privileges(Ptrace::Drop)?;
+/// let privileges = give_up_privileges(&Scope { ptrace: false, ..Scope::default() })?;
 /// assert!(!privileges.capabilities.contains(&"sys_ptrace"));
 /// # Ok::<(), nix::errno::Errno>(())
 /// ```
-pub fn give_up_privileges(ptrace: Ptrace) -> Result<Privileges, Errno> {
+pub fn give_up_privileges(scope: &Scope) -> Result<Privileges, Errno> {
     // First, while the capability for it is there.
     let bounding_set = empty_bounding_set()?;
     clear_ambient_capability_set().map_err(errno)?;
     let permitted = capabilities(None).map_err(errno)?.permitted;
-    let wanted = |one| ptrace == Ptrace::Keep || one != CapabilitySet::SYS_PTRACE;
-    let kept: Vec<_> =
-        USED.into_iter().filter(|(one, _)| wanted(*one) && permitted.contains(*one)).collect();
-    let set = kept.iter().fold(CapabilitySet::empty(), |set, (one, _)| set | *one);
+    let kept: Vec<_> = USES
+        .into_iter()
+        .filter(|(one, _, is_used)| permitted.contains(*one) && is_used(scope))
+        .collect();
+    let set = kept.iter().fold(CapabilitySet::empty(), |set, (one, ..)| set | *one);
     let held = Held(set);
     held.make_effective(set)?;
-    let capabilities = kept.into_iter().map(|(_, name)| name).collect();
+    let capabilities = kept.into_iter().map(|(_, name, _)| name).collect();
     Ok(Privileges { capabilities, held, bounding_set })
 }
 

@@ -15,15 +15,17 @@ mod limits;
 mod panics;
 mod process;
 mod report;
+mod scope;
 pub mod seccomp;
 mod streams;
 
 pub use caller::{caller_may_configure, is_more_than_caller};
-pub use capabilities::{BoundingSet, Held, Privileges, Ptrace, give_up_privileges};
+pub use capabilities::{BoundingSet, Held, Privileges, give_up_privileges};
 pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
 pub use report::Report;
+pub use scope::Scope;
 pub use seccomp::install as restrict_system_calls;
 pub use streams::standard_streams_are_harmless;
 

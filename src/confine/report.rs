@@ -23,10 +23,10 @@ impl Report {
     /// sandbox around the program.
     ///
     /// ```standalone_crate
-    /// use linx_netlink_port::confine::{Ptrace, Report, give_up_privileges, start_afresh};
+    /// use linx_netlink_port::confine::{Report, Scope, give_up_privileges, start_afresh};
     ///
     /// start_afresh()?;
-    /// let report = Report::new(give_up_privileges(Ptrace::Keep)?, false)?;
+    /// let report = Report::new(give_up_privileges(&Scope::default())?, false)?;
     /// assert!(report.no_new_privs && !report.dumpable && !report.seccomp);
     /// # Ok::<(), std::io::Error>(())
     /// ```

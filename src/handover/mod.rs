@@ -1,9 +1,9 @@
-//! Meets the client at the rendezvous, and passes descriptors to it over the pair.
+//! Meets the client at the rendezvous, and passes descriptors to it, and from it, over the pair.
 //!
-//! No policy here: what is handed over, and to whom, was decided before.
+//! No policy here: what is handed over, and to whom, was decided before, and what is received means nothing yet.
 
 mod pair;
 mod rendezvous;
 
-pub use pair::Pair;
+pub use pair::{Message, Pair};
 pub use rendezvous::{Rendezvous, RendezvousError};

@@ -1,10 +1,31 @@
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use sendfd::SendWithFd;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
+
+/// The most descriptors that one message carries (`SCM_MAX_FD`).
+const MAX_DESCRIPTORS: usize = 253;
+
+/// The most bytes of a message that are looked at: more than any that is understood.
+const LONGEST: usize = 16;
+
+/// What the client has sent.
+#[derive(Debug)]
+pub struct Message {
+    /// Its first 16 bytes.
+    pub bytes: Vec<u8>,
+    /// Those that came with it.
+    pub descriptors: Vec<OwnedFd>,
+    /// Whether nothing is missing: neither bytes nor, for want of room in this process, descriptors.
+    pub is_whole: bool,
+}
 
 /// The program's end of the pair, over which all descriptors travel.
 #[derive(Debug)]
@@ -53,6 +74,57 @@ impl Pair {
     /// ```
     pub fn send(&self, message: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
         send(&self.0, message, descriptors)
+    }
+
+    /// Receives one message of the client's, if there is one, with all its descriptors; `None` when there
+    /// will be no more.
+    ///
+    /// Fails with `WouldBlock` if there is none yet, and as `recvmsg(2)` and `poll(2)` do.
+    ///
+    /// ```
+    /// use linx_netlink_port::handover::Pair;
+    /// use std::io::{ErrorKind, Write};
+    ///
+    /// let (pair, client_end) = Pair::new()?;
+    /// assert_eq!(pair.receive().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// std::fs::File::from(client_end).write_all(b"key")?;
+    /// let message = pair.receive()?.expect("one message");
+    /// assert_eq!((&message.bytes[..], message.descriptors.len()), (&b"key"[..], 0));
+    /// assert!(pair.receive()?.is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn receive(&self) -> io::Result<Option<Message>> {
+        let mut bytes = [0; LONGEST];
+        // Room for all that a message can carry: what there is no room for, the kernel would close here.
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        let received = retry_on_intr(|| recvmsg(&self.0, &mut parts, &mut control, flags))?;
+        let descriptors = control.drain().flat_map(|part| match part {
+            RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+            _ => Vec::new(),
+        });
+        let descriptors: Vec<OwnedFd> = descriptors.collect();
+        // A message may be empty too.
+        if received.bytes == 0 && descriptors.is_empty() && self.has_ended()? {
+            return Ok(None);
+        }
+        let cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+        let bytes = bytes[..received.bytes].to_vec();
+        Ok(Some(Message { bytes, descriptors, is_whole: !cut }))
+    }
+
+    /// Whether the client sends nothing any more.
+    fn has_ended(&self) -> io::Result<bool> {
+        let hung_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
+        let mut end = [PollFd::new(self.0.as_fd(), hung_up)];
+        Ok(poll(&mut end, PollTimeout::ZERO)? > 0)
+    }
+
+    /// The descriptor, to wait for messages of the client's.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 
     /// Waits until the client has room for a message, or is gone. A signal ends the wait early.

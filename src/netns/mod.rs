@@ -1,4 +1,4 @@
-//! Finds a network namespace, checks that it is one, and moves the calling thread into it.
+//! Finds or makes a network namespace, checks that it is one, and moves the calling thread into it.
 //!
 //! Nothing here ever moves a thread back: a thread that entered a namespace stays there until it
 //! ends, and ends with its request.
@@ -6,9 +6,13 @@
 mod find;
 mod lookup;
 mod nsfs;
+mod own;
+mod received;
 
 pub use find::Finder;
 pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS};
+pub use own::{make, own};
+pub use received::NoNetns;
 
 use crate::wire::{Failure, Stage};
 use nix::errno::Errno;
@@ -40,6 +44,18 @@ impl NetnsFile {
     pub fn enter(&self) -> Result<(), Failure> {
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(Stage::Setns.fails())
+    }
+
+    /// The descriptor itself, which is open for reading.
+    ///
+    /// ```
+    /// use linx_netlink_port::netns::own;
+    ///
+    /// assert!(std::fs::File::from(own()?.into_descriptor()).metadata().is_ok());
+    /// # Ok::<(), linx_netlink_port::wire::Failure>(())
+    /// ```
+    pub fn into_descriptor(self) -> OwnedFd {
+        self.0
     }
 }
 

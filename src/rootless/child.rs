@@ -7,23 +7,18 @@
 
 #![allow(unsafe_code)]
 
-use crate::netns::NetnsFile;
+use super::transfer::{receive, send};
 use crate::socket;
-use crate::wire::{Entry, Failure, Stage};
+use crate::wire::{Failure, Socket, Stage};
 use nix::errno::Errno;
 use nix::libc;
-use nix::sched::{CloneFlags, clone};
+use nix::sched::{CloneFlags, clone, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{self, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// More than the few system calls of the child need.
@@ -35,16 +30,43 @@ const TIME: libc::time_t = 5;
 /// The kernel has 64, and blocks SIGKILL and SIGSTOP for nobody.
 const ALL_SIGNALS: u64 = u64::MAX;
 
-/// Opens the socket in a child that enters `owner`, a user namespace, and then `file`.
-pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd, Failure> {
+/// Opens a socket in the namespace that a child has entered, and sets it up. No allocation, no lock.
+pub fn open(asked: &Socket) -> Result<OwnedFd, Failure> {
+    let opened = socket::open(asked)?;
+    socket::set_up(&opened, &asked.options)?;
+    Ok(opened)
+}
+
+/// Enters a user namespace, as a process with a single thread may.
+pub fn enter(owner: &OwnedFd) -> Result<(), Failure> {
+    move_into_link_name_space(owner.as_fd(), Some(LinkNameSpaceType::User)).map_err(|errno| {
+        match errno {
+            // Another user's: as if there were no child.
+            rustix::io::Errno::PERM => Stage::Setns.fails()(errno),
+            _ => Stage::Userns.fails()(errno),
+        }
+    })
+}
+
+/// Makes a user namespace, whose owner is the user as whom the program runs, and in which nobody needs to be
+/// mapped. For a child too.
+pub fn make_user_namespace() -> Result<OwnedFd, Failure> {
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(Stage::Unshare.fails())?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, c"/proc/thread-self/ns/user", flags, Mode::empty()).map_err(Stage::Userns.fails())
+}
+
+/// Has a child do `work`, and returns the descriptor that it opened. `work` may neither allocate nor take a
+/// lock nor panic.
+pub fn run(work: &dyn Fn() -> Result<OwnedFd, Failure>) -> Result<OwnedFd, Failure> {
     let (receiver, sender) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(Stage::Fork.fails())?;
     let parent = getpid();
     // What stays if the child is killed before it can report.
     let mut outcome = Err(Stage::Fork.fails()(Errno::EOWNERDEAD));
-    let work = || {
-        outcome = open_and_send(parent, owner, file, entry, sender.as_fd());
+    let life = || {
+        outcome = work_and_send(parent, work, sender.as_fd());
         0
     };
     let mut stack = vec![0; STACK_SIZE];
@@ -55,11 +77,11 @@ pub fn open(owner: &OwnedFd, file: &NetnsFile, entry: &Entry) -> Result<OwnedFd,
     // SAFETY: the child only makes system calls, for which the stack is large enough. It uses the
     // memory of this thread, its stack and thread-local storage included, which is suspended until
     // the child has ended.
-    let child = unsafe { clone(Box::new(work), &mut stack, flags, Some(libc::SIGCHLD)) };
+    let child = unsafe { clone(Box::new(life), &mut stack, flags, Some(libc::SIGCHLD)) };
     set_blocked_signals(before).map_err(Stage::Fork.fails())?;
     reap(child.map_err(Stage::Fork.fails())?);
     outcome?;
-    receive(&receiver)
+    receive(&receiver).map_err(Stage::Fork.fails())
 }
 
 /// Blocks these signals for the calling thread, and no others; returns those that were blocked. By the
@@ -81,26 +103,14 @@ fn set_blocked_signals(signals: u64) -> Result<u64, Errno> {
 }
 
 /// The life of the child. No allocation, no lock, no panic.
-fn open_and_send(
+fn work_and_send(
     parent: process::Pid,
-    owner: &OwnedFd,
-    file: &NetnsFile,
-    entry: &Entry,
+    work: &dyn Fn() -> Result<OwnedFd, Failure>,
     sender: BorrowedFd<'_>,
 ) -> Result<(), Failure> {
     die_in_time()?;
     die_with(parent)?;
-    move_into_link_name_space(owner.as_fd(), Some(LinkNameSpaceType::User)).map_err(|errno| {
-        match errno {
-            // Another user's: as if there were no child.
-            rustix::io::Errno::PERM => Stage::Setns.fails()(errno),
-            _ => Stage::Userns.fails()(errno),
-        }
-    })?;
-    file.enter()?;
-    let socket = socket::open(entry.protocol)?;
-    socket::set_up(&socket, &entry.options)?;
-    send(sender, &socket).map_err(Stage::Fork.fails())
+    send(sender, &work()?).map_err(Stage::Fork.fails())
 }
 
 /// Has the kernel kill the child when [`TIME`] is up: whatever holds it up, be it that somebody has
@@ -131,32 +141,8 @@ fn die_with(parent: process::Pid) -> Result<(), Failure> {
     if getppid() == Some(parent) { Ok(()) } else { Err(Stage::Fork.fails()(Errno::ESRCH)) }
 }
 
-fn send(sender: BorrowedFd<'_>, socket: &OwnedFd) -> Result<(), rustix::io::Errno> {
-    let descriptors = [socket.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(sender, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
-}
-
 /// Waits until the child is gone, which it is already, or nearly.
 fn reap(child: Pid) {
     // ECHILD: whoever started the program let it ignore SIGCHLD, and the kernel has reaped.
     while waitpid(child, None) == Err(Errno::EINTR) {}
-}
-
-fn receive(receiver: &OwnedFd) -> Result<OwnedFd, Failure> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    recvmsg(receiver, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)
-        .map_err(Stage::Fork.fails())?;
-    let mut messages = ancillary.drain();
-    match messages.next() {
-        Some(RecvAncillaryMessage::ScmRights(mut descriptors)) => descriptors.next(),
-        _ => None,
-    }
-    // The kernel drops a descriptor for which this process has no room.
-    .ok_or(Stage::Fork.fails()(Errno::EMFILE))
 }

@@ -1,25 +1,15 @@
 use super::Server;
 use super::input::End;
 use super::job::Job;
-use super::thread;
+use super::thread::start_small;
+use super::watch::watch;
 use crate::confine::end;
 use crate::wire::Stage;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io;
-use std::os::fd::AsFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// How many threads wait for something to read.
 const SPARES: usize = 8;
-
-/// A request needs some kilobytes of stack; decoding nests at most 8 deep.
-const STACK_SIZE: usize = 128 * 1024;
-
-/// When the client is gone, requests that are still in the pipe get this many milliseconds, so
-/// that the end of file can be read behind them.
-const LAST_READS: u8 = 50;
 
 /// Serves until the client is gone. Call it on the main thread, which serves when no other thread
 /// can be had. It ends the process, with status 0 at the end of file between two frames and 1 inside
@@ -37,46 +27,22 @@ pub fn run(server: Server) -> ! {
     }
 }
 
-/// Ends the program when the client has closed stdin, [`LAST_READS`] later. A thread does nothing
-/// but this, since every other may be stuck in a write to the client, and would then never come to
-/// read the end of file.
-fn end_with_client() {
-    let stdin = io::stdin();
-    // No event is asked for; that all writers are gone is told nevertheless.
-    let mut gone = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
-    loop {
-        match poll(&mut gone, PollTimeout::NONE) {
-            Ok(_) => break,
-            Err(Errno::EINTR) => {}
-            // Then the end of file must do.
-            Err(_) => return,
-        }
-    }
-    // Nothing to wait for but time.
-    let _ = poll(&mut [], LAST_READS);
-    end(0)
-}
-
 /// Starts the threads that are missing. Returns whether there are any spares.
 ///
 /// Threads begin in the namespace of their starter, so this is for one that has entered none.
 fn keep_up_crew(server: &'static Server) -> bool {
     // Where no thread can be had now, there may be one later.
-    if !server.watching.swap(true, AcqRel) && start(end_with_client).is_err() {
+    if !server.watching.swap(true, AcqRel) && start_small(move || watch(server)).is_err() {
         server.watching.store(false, Release);
     }
     let one_more = |count| (count < SPARES).then_some(count + 1);
     // Counted first: a spare that is quick to find a job counts itself out.
     while server.spares.fetch_update(AcqRel, Acquire, one_more).is_ok() {
-        if start(move || stand_by(server)).is_err() {
+        if start_small(move || stand_by(server)).is_err() {
             return server.spares.fetch_sub(1, AcqRel) > 1;
         }
     }
     true
-}
-
-fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
-    thread::start(STACK_SIZE, work)
 }
 
 /// The life of a spare. It starts the next one: to wake somebody for that, or to let several be
@@ -114,8 +80,9 @@ fn wait_for_job(server: &'static Server) -> Job {
 /// learns why.
 fn serve_without_spares(server: &'static Server) {
     let job = wait_for_job(server);
-    let ticket = job.ticket();
-    if let Err(error) = start(move || job.serve(server)) {
+    let (ticket, keys) = (job.ticket(), job.sent_keys());
+    if let Err(error) = start_small(move || job.serve(server)) {
         server.refuse(ticket, Stage::Thread.fails()(error));
+        server.forget(&keys);
     }
 }

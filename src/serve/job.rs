@@ -1,15 +1,13 @@
 use super::Server;
 use super::admission::Place;
 use super::input::{End, FrameReader, Input};
-use crate::netns::NetnsFile;
+use super::open::Opener;
 use crate::wire::{
-    Command, Entry, Failure, Malformed, Netns, ProtocolError, Reply, Stage, read_request,
+    Command, Entry, Failure, Malformed, ProtocolError, Reply, Stage, Where, read_request,
 };
-use crate::{rootless, socket};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A request that takes a thread of its own.
 #[derive(Debug)]
@@ -55,7 +53,10 @@ impl Server {
             };
             match self.admission.admit(bytes) {
                 Some(place) => return Ok(Some(Job { ticket, entries, place })),
-                None => self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN)),
+                None => {
+                    self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN));
+                    self.forget(&sent_keys(&entries));
+                }
             }
         }
     }
@@ -70,12 +71,22 @@ impl Server {
         }
     }
 
-    /// Answers a request none of whose sockets could be opened, all for the same reason.
+    /// Answers a request none of whose entries could be opened, all for the same reason.
     pub fn refuse(&self, ticket: Ticket, failure: Failure) {
         match ticket {
             Ticket::One { .. } => self.answer_failed(ticket, &[failure]),
             Ticket::Many { count, .. } => self.answer_failed(ticket, &vec![failure; count]),
         }
+    }
+
+    /// Closes what the client has sent for entries that are not opened.
+    pub fn forget(&'static self, keys: &[u64]) {
+        let mut to_close = Vec::new();
+        for key in keys {
+            let sent = self.received.take(&self.pair, *key, &mut to_close);
+            to_close.extend(sent);
+        }
+        self.closers.close(self, to_close);
     }
 
     fn answer_failed(&self, ticket: Ticket, failures: &[Failure]) {
@@ -91,7 +102,20 @@ impl Server {
     }
 }
 
+/// The keys that entries name.
+fn sent_keys(entries: &[Entry]) -> Vec<u64> {
+    let key = |entry: &Entry| match entry.netns {
+        Where::Sent(key) => Some(key),
+        _ => None,
+    };
+    entries.iter().filter_map(key).collect()
+}
+
 impl Job {
+    pub fn sent_keys(&self) -> Vec<u64> {
+        sent_keys(&self.entries)
+    }
+
     pub fn ticket(&self) -> Ticket {
         self.ticket
     }
@@ -99,58 +123,20 @@ impl Job {
     /// Opens what is asked for and answers. The calling thread ends up in another namespace and
     /// must end with this.
     pub fn serve(mut self, server: &Server) {
-        let mut sockets = Vec::new();
+        let mut opener = Opener::new(server);
+        let mut opened = Vec::new();
         let mut outcomes = Vec::new();
-        let mut entered = None;
         for entry in &self.entries {
-            outcomes.push(open(server, entry, &mut entered).map(|socket| sockets.push(socket)));
+            outcomes.push(opener.open(entry).map(|descriptor| opened.push(descriptor)));
         }
+        let to_close = opener.to_close;
         self.place.answer();
-        answer(server, &mut self.place, self.ticket, outcomes, &sockets);
-    }
-}
-
-/// Opens one socket. `entered` is where this thread has been moved to by an earlier entry.
-fn open<'a>(
-    server: &Server,
-    entry: &'a Entry,
-    entered: &mut Option<&'a Netns>,
-) -> Result<OwnedFd, Failure> {
-    server.protocols.check(entry.protocol)?;
-    server.buffers.check(&entry.options)?;
-    if *entered != Some(&entry.netns) {
-        let file = server.finder.find(&entry.netns)?;
-        if let Err(refusal) = file.enter() {
-            return through_child(server, &file, entry, refusal);
+        answer(server, &mut self.place, self.ticket, outcomes, &opened);
+        if !to_close.is_empty() {
+            // Nobody waits for that.
+            self.place.stall();
         }
-        *entered = Some(&entry.netns);
     }
-    let socket = open_socket(server, entry.protocol)?;
-    socket::set_up(&socket, &entry.options)?;
-    Ok(socket)
-}
-
-fn open_socket(server: &Server, protocol: i32) -> Result<OwnedFd, Failure> {
-    if !server.read_only {
-        return socket::open(protocol);
-    }
-    let held = server.report.privileges.held;
-    held.lay_down_to_open(|| socket::open(protocol)).map_err(Stage::Socket.fails())?
-}
-
-/// Goes on where the thread was refused, if that is for want of a privilege that a child can have.
-fn through_child(
-    server: &Server,
-    file: &NetnsFile,
-    entry: &Entry,
-    refusal: Failure,
-) -> Result<OwnedFd, Failure> {
-    if refusal.errno != Errno::EPERM || !server.userns {
-        return Err(refusal);
-    }
-    let outcome = rootless::open(file, entry).ok_or(refusal)?;
-    server.through_userns.fetch_add(1, Relaxed);
-    outcome
 }
 
 fn answer(
@@ -158,14 +144,14 @@ fn answer(
     place: &mut Place,
     ticket: Ticket,
     mut outcomes: Vec<Result<(), Failure>>,
-    sockets: &[OwnedFd],
+    opened: &[OwnedFd],
 ) {
-    if !sockets.is_empty() {
+    if !opened.is_empty() {
         let message = match ticket {
             Ticket::One { id } => Reply::Opened { id },
             Ticket::Many { id, .. } => Reply::ManyOpened { id, outcomes: &outcomes },
         };
-        let Err(error) = hand_over(server, place, &message.encode(), sockets) else {
+        let Err(error) = hand_over(server, place, &message.encode(), opened) else {
             return;
         };
         let not_sent = Stage::Send.fails()(error);
@@ -182,12 +168,12 @@ fn hand_over(
     server: &Server,
     place: &mut Place,
     message: &[u8],
-    sockets: &[OwnedFd],
+    opened: &[OwnedFd],
 ) -> io::Result<()> {
     loop {
         // Counted first: a client that has its answer may ask for the counts at once.
         server.count_ok();
-        let sent = server.pair.send(message, sockets);
+        let sent = server.pair.send(message, opened);
         if sent.is_err() {
             server.uncount_ok();
         }

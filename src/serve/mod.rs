@@ -3,59 +3,48 @@
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for stdin, and what comes wakes one of
 //! them. It reads a frame, starts the next spare, serves and ends. So the thread that wakes is the
-//! one that serves. One more thread does nothing but wait for the client's end; the main thread
-//! waits for a shortage of threads, in which it reads itself.
+//! one that serves. One more thread waits for the client's end, and receives the descriptors that the
+//! client sends; the main thread waits for a shortage of threads, in which it reads itself.
 
 mod admission;
 mod bell;
 mod crew;
 mod input;
 mod job;
+mod open;
 mod output;
+mod policy;
+mod received;
 pub mod thread;
+mod watch;
 
 pub use crew::run;
+pub use policy::Policy;
 
 use crate::confine::{BoundingSet, Report};
 use crate::handover::Pair;
-use crate::netns::Finder;
-use crate::socket::{Buffers, Protocols};
+use crate::rootless::UserNamespace;
 use crate::wire::{Confinement, Hello, Info, RequestCounts};
 use admission::Admission;
 use bell::Bell;
 use input::FrameReader;
 use output::Output;
+use received::Received;
 use rustix::io::Errno;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::Thread;
 use std::time::Instant;
-
-/// What clients may ask for.
-#[derive(Debug)]
-pub struct Policy {
-    /// Finds the namespaces that may be opened, and no others.
-    pub finder: Finder,
-    /// Knows the netlink protocols that may be opened.
-    pub protocols: Protocols,
-    /// Knows how large the buffers of a socket may be.
-    pub buffers: Buffers,
-    /// Whether nothing can be changed over the sockets.
-    pub read_only: bool,
-    /// Whether user namespaces are entered.
-    pub userns: bool,
-    /// Requests that may be in flight.
-    pub max_in_flight: usize,
-}
+use watch::Closers;
 
 /// What all threads of the program share, for as long as it lives.
 ///
 /// ```standalone_crate
-/// use linx_netlink_port::confine::{Ptrace, Report, give_up_privileges};
+/// use linx_netlink_port::confine::{Report, Scope, give_up_privileges};
 /// use linx_netlink_port::handover::Pair;
-/// use linx_netlink_port::socket::{Buffers, Protocols};
 /// use linx_netlink_port::netns::Finder;
 /// use linx_netlink_port::serve::{Policy, Server, run};
+/// use linx_netlink_port::socket::{Buffers, Families};
 /// use std::process::{Command, Stdio, id};
 ///
 /// if std::env::args().count() == 1 {
@@ -67,13 +56,16 @@ pub struct Policy {
 ///     let (pair, _client_end) = Pair::new()?;
 ///     let policy = Policy {
 ///         finder: Finder::new(&[], true),
-///         protocols: Protocols::new(vec![]),
+///         families: Families::default(),
 ///         buffers: Buffers::up_to(8 << 20),
 ///         read_only: false,
 ///         userns: true,
+///         new: true,
+///         netns: true,
+///         descriptors: true,
 ///         max_in_flight: 256,
 ///     };
-///     let report = Report::new(give_up_privileges(Ptrace::Keep)?, false)?;
+///     let report = Report::new(give_up_privileges(&Scope::default())?, false)?;
 ///     let server = Server::new(pair, policy, report)?;
 ///     assert_eq!(server.hello().os_pid, id());
 ///     run(server)
@@ -83,18 +75,17 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Server {
     pair: Pair,
-    finder: Finder,
-    protocols: Protocols,
-    buffers: Buffers,
+    policy: Policy,
+    received: Received,
+    closers: Closers,
+    user_namespace: UserNamespace,
     report: Report,
     started: Instant,
     /// Held by the thread that reads, and never for longer than that.
     reader: Mutex<FrameReader>,
     bell: Bell,
     output: Output,
-    read_only: bool,
-    userns: bool,
-    /// Sockets that were asked of a child in another user namespace.
+    /// Descriptors that were asked of a child in another user namespace.
     through_userns: AtomicU64,
     admission: Admission,
     spares: AtomicUsize,
@@ -117,18 +108,17 @@ impl Server {
         let held = report.privileges.held;
         Ok(Server {
             pair,
-            finder: policy.finder,
-            protocols: policy.protocols,
-            buffers: policy.buffers,
+            received: Received::new(policy.descriptors),
+            closers: Closers::default(),
+            user_namespace: UserNamespace::default(),
             report,
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),
             bell: Bell::new()?,
             output: Output::new(held),
-            read_only: policy.read_only,
-            userns: policy.userns,
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),
+            policy,
             spares: AtomicUsize::new(0),
             watching: AtomicBool::new(false),
             main: std::thread::current(),
@@ -168,7 +158,7 @@ impl Server {
             seccomp: *seccomp,
             no_new_privs: *no_new_privs,
             dumpable: *dumpable,
-            read_only: self.read_only,
+            read_only: self.policy.read_only,
             bounding_set: match privileges.bounding_set {
                 BoundingSet::Dropped => "dropped",
                 BoundingSet::Kept => "kept",

@@ -12,6 +12,24 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
 
+/// A request needs some kilobytes of stack; decoding nests at most 8 deep.
+const STACK_SIZE: usize = 128 * 1024;
+
+/// Starts a thread for one request, or less: [`start`] with a stack that is large enough for that.
+///
+/// ```
+/// use linx_netlink_port::serve::thread::start_small;
+/// use std::sync::mpsc::channel;
+///
+/// let (sender, receiver) = channel();
+/// start_small(move || drop(sender.send("done")))?;
+/// assert_eq!(receiver.recv(), Ok("done"));
+/// # Ok::<(), nix::errno::Errno>(())
+/// ```
+pub fn start_small(work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
+    start(STACK_SIZE, work)
+}
+
 /// The attributes of a detached thread with a small stack.
 struct Attributes(libc::pthread_attr_t);
 

@@ -1,11 +1,11 @@
-use crate::wire::{Failure, Options, Stage};
+use crate::wire::{Failure, Options, Setting, Stage};
 use nix::errno::Errno;
 
 /// The largest buffer that policy allows a socket to have. What waits in it is kernel memory that
 /// is counted against nobody.
 #[derive(Clone, Copy, Debug)]
 pub struct Buffers {
-    most: usize,
+    most: u32,
 }
 
 impl Buffers {
@@ -15,10 +15,9 @@ impl Buffers {
     /// use linx_netlink_port::socket::Buffers;
     /// use linx_netlink_port::wire::Options;
     ///
-    /// let options = Options { rcvbuf: Some(65_536), ..Options::default() };
-    /// assert_eq!(Buffers::up_to(65_536).check(&options), Ok(()));
+    /// assert_eq!(Buffers::up_to(65_536).check(&Options::default()), Ok(()));
     /// ```
-    pub fn up_to(most: usize) -> Buffers {
+    pub fn up_to(most: u32) -> Buffers {
         Buffers { most }
     }
 
@@ -26,18 +25,22 @@ impl Buffers {
     ///
     /// ```
     /// use linx_netlink_port::socket::Buffers;
-    /// use linx_netlink_port::wire::Options;
+    /// use linx_netlink_port::wire::{At, Options, Setting};
     ///
-    /// let options = Options { sndbuf: Some(65_537), ..Options::default() };
+    /// // SO_SNDBUFFORCE and SO_SNDBUF.
+    /// let [forced, plain] = [32, 7].map(|number| At { level: 1, number });
+    /// let options = Options(vec![Setting::Buffer { forced, plain, bytes: 65_537 }]);
     /// let failure = Buffers::up_to(65_536).check(&options).unwrap_err();
     /// assert_eq!(failure.to_string(), "setsockopt: Permission denied");
     /// ```
     pub fn check(self, options: &Options) -> Result<(), Failure> {
-        let largest = options.rcvbuf.max(options.sndbuf);
-        if largest.is_none_or(|bytes| bytes <= self.most) {
-            Ok(())
-        } else {
-            Err(Stage::Setsockopt.fails()(Errno::EACCES))
+        let is_too_large = |setting: &Setting| match setting {
+            Setting::Buffer { bytes, .. } => *bytes > self.most,
+            _ => false,
+        };
+        match options.0.iter().any(is_too_large) {
+            true => Err(Stage::Setsockopt.fails()(Errno::EACCES)),
+            false => Ok(()),
         }
     }
 }

@@ -8,6 +8,8 @@ pub enum Stage {
     Open,
     /// Entering the namespace.
     Setns,
+    /// Making a new namespace.
+    Unshare,
     /// Entering the user namespace that the network namespace belongs to.
     Userns,
     /// Having a child process do it.
@@ -18,6 +20,8 @@ pub enum Stage {
     Setsockopt,
     /// `bind(2)`.
     Bind,
+    /// `listen(2)`.
+    Listen,
     /// Handing the descriptor over.
     Send,
     /// Getting a thread to work on.
@@ -36,11 +40,13 @@ impl Stage {
         match self {
             Stage::Open => "open",
             Stage::Setns => "setns",
+            Stage::Unshare => "unshare",
             Stage::Userns => "userns",
             Stage::Fork => "fork",
             Stage::Socket => "socket",
             Stage::Setsockopt => "setsockopt",
             Stage::Bind => "bind",
+            Stage::Listen => "listen",
             Stage::Send => "send",
             Stage::Thread => "thread",
         }

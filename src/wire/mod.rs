@@ -2,21 +2,29 @@
 //!
 //! The way in: a frame's bytes are walked once by `shape`, which refuses everything that is not
 //! one small, complete term; only then does `eetf` see them, and `read` makes a [`Request`]
-//! out of its terms. The way out: `reply` makes a term and encodes it.
+//! out of its terms: of each entry by `entry`, of its options by `setting` and the table in `option`. The way out: `reply` makes a term and encodes it.
 //!
 //! No system calls and no input or output in this room; it depends on no other room.
 
+mod entry;
 mod failure;
+mod option;
 mod read;
 mod reply;
 mod request;
+mod setting;
 mod shape;
 mod term;
 
+pub use entry::read_key;
 pub use failure::{Failure, IntoErrno, Stage};
+pub use option::{AF_INET6, AF_NETLINK, At, Form, OPTIONS, Of, SocketOption};
 pub use read::read_request;
 pub use reply::{Confinement, Hello, Info, Reply, RequestCounts};
-pub use request::{Command, Entry, Malformed, Netns, Options, ProtocolError, Request};
+pub use request::{
+    Command, Entry, Malformed, Netns, Options, Owner, ProtocolError, Request, Setting, Socket,
+    What, Where,
+};
 
 /// The version of the wire that this program speaks.
 pub const PROTOCOL: u8 = 1;

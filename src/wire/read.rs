@@ -1,9 +1,9 @@
 //! Frames to requests.
 
-use super::request::{Command, Entry, Malformed, Netns, Options, ProtocolError, Request};
+use super::entry::read_entry;
+use super::request::{Command, Entry, Malformed, ProtocolError, Request};
 use super::shape::{self, Checked, Defect, Elements};
 use super::{MAX_ENTRIES, term};
-use eetf::Term;
 
 impl From<Defect> for ProtocolError {
     fn from(defect: Defect) -> Self {
@@ -67,7 +67,7 @@ fn read_command(command: Checked<'_>) -> Result<Command, String> {
     match (term::atom(&term::decode(name)?), arity) {
         (Some("open_in_netns"), 3 | 4) => read_entry(parts).map(Command::Open),
         (Some("open_in_netns"), _) => {
-            Err("open_in_netns takes Netns, Protocol and perhaps Options".into())
+            Err("open_in_netns takes Netns, What and perhaps Options".into())
         }
         (Some("open_many"), 2) => read_entries(parts).map(Command::OpenMany),
         (Some("open_many"), _) => Err("open_many takes one list".into()),
@@ -75,8 +75,8 @@ fn read_command(command: Checked<'_>) -> Result<Command, String> {
     }
 }
 
-const UNKNOWN_COMMAND: &str = "a command is {open_in_netns, Netns, Protocol}, \
-    {open_in_netns, Netns, Protocol, Options}, {open_many, [Entry]} or info";
+const UNKNOWN_COMMAND: &str = "a command is {open_in_netns, Netns, What}, \
+    {open_in_netns, Netns, What, Options}, {open_many, [Entry]} or info";
 
 fn read_entries(mut parts: Elements<'_>) -> Result<Vec<Entry>, String> {
     let mut list = parts
@@ -88,7 +88,7 @@ fn read_entries(mut parts: Elements<'_>) -> Result<Vec<Entry>, String> {
         .by_ref()
         .map(|entry| match entry.tuple() {
             Some(parts) if matches!(parts.len(), 2 | 3) => read_entry(parts),
-            _ => Err("an entry is {Netns, Protocol} or {Netns, Protocol, Options}".into()),
+            _ => Err("an entry is {Netns, What} or {Netns, What, Options}".into()),
         })
         .collect::<Result<Vec<_>, _>>()?;
     if list.is_proper() && !entries.is_empty() {
@@ -98,95 +98,11 @@ fn read_entries(mut parts: Elements<'_>) -> Result<Vec<Entry>, String> {
     }
 }
 
-/// Reads Netns, Protocol and perhaps Options, the rest of a tuple whose arity was looked at.
-fn read_entry(mut parts: Elements<'_>) -> Result<Entry, String> {
-    let netns = parts.next().map(read_netns).transpose()?.flatten();
-    let mut part = || parts.next().map(term::decode).transpose();
-    Ok(Entry {
-        netns: netns.ok_or(
-            "Netns is a path, as a binary or list of bytes, or {pid, Pid} with a positive Pid",
-        )?,
-        protocol: part()?
-            .and_then(|protocol| term::integer(&protocol)?.try_into().ok())
-            .ok_or("Protocol is a 32-bit integer")?,
-        options: match part()? {
-            None => Options::default(),
-            Some(Term::Map(options)) => read_options(options)?,
-            Some(_) => return Err("Options is a map".into()),
-        },
-    })
-}
-
-fn read_netns(netns: Checked<'_>) -> Result<Option<Netns>, String> {
-    let Some(mut pair) = netns.tuple() else {
-        return Ok(term::bytes(netns)?.map(Netns::Path));
-    };
-    let (Some(name), Some(pid), None) = (pair.next(), pair.next(), pair.next()) else {
-        return Ok(None);
-    };
-    let pid = pid.unsigned().and_then(|pid| i32::try_from(pid).ok()).filter(|&pid| pid > 0);
-    let is_pid = term::atom(&term::decode(name)?) == Some("pid");
-    Ok(pid.filter(|_| is_pid).map(Netns::Pid))
-}
-
-fn read_options(map: eetf::Map) -> Result<Options, String> {
-    let mut options = Options::default();
-    for (key, value) in map.map {
-        let key = term::atom(&key).ok_or("the keys of Options are atoms")?;
-        read_option(&mut options, key, &value)?;
-    }
-    Ok(options)
-}
-
-fn read_option(options: &mut Options, key: &str, value: &Term) -> Result<(), String> {
-    let flag = || match term::atom(value) {
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        _ => Err(format!("{key} is true or false")),
-    };
-    let size = || match term::integer(value) {
-        // The kernel takes a C int.
-        Some(bytes @ 1..=0x7fff_ffff) => Ok(Some(bytes as usize)),
-        _ => Err(format!("{key} is a number of bytes from 1 to 2147483647")),
-    };
-    match key {
-        "ext_ack" => options.ext_ack = flag()?,
-        "cap_ack" => options.cap_ack = flag()?,
-        "strict_check" => options.strict_check = flag()?,
-        "no_enobufs" => options.no_enobufs = flag()?,
-        "listen_all_nsid" => options.listen_all_nsid = flag()?,
-        "rcvbuf" => options.rcvbuf = size()?,
-        "sndbuf" => options.sndbuf = size()?,
-        "groups" => {
-            let mask = term::integer(value).and_then(|mask| mask.try_into().ok());
-            options.groups = Some(mask.ok_or("groups is a 32-bit mask")?);
-        }
-        "memberships" => {
-            let groups = term::integers(value);
-            options.memberships = Some(groups.ok_or("memberships is a list of group numbers")?);
-        }
-        _ => return Err(format!("{} is no option", repeatable(key))),
-    }
-    Ok(())
-}
-
-/// What an answer may repeat of a client's words: printable, and in at most 64 bytes.
-fn repeatable(words: &str) -> String {
-    const MOST: usize = 64;
-    let mut repeated = String::new();
-    for part in words.chars().map(|it| it.escape_debug().to_string()) {
-        if repeated.len() + part.len() > MOST - '…'.len_utf8() {
-            return repeated + "…";
-        }
-        repeated += &part;
-    }
-    repeated
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eetf::{Atom, BigInteger, Binary, ByteList, FixInteger, List, Map, Tuple};
+    use crate::wire::{Netns, OPTIONS, Setting, Socket, What, Where};
+    use eetf::{Atom, BigInteger, Binary, ByteList, FixInteger, List, Map, Term, Tuple};
 
     fn atom(name: &str) -> Term {
         Atom::from(name).into()
@@ -227,7 +143,8 @@ mod tests {
     }
 
     fn plain(path: &[u8]) -> Entry {
-        Entry { netns: Netns::Path(path.to_vec()), protocol: 0, options: Options::default() }
+        let netns = Where::Named(Netns::Path(path.to_vec()));
+        Entry { netns, what: What::Socket(Socket::netlink(0)) }
     }
 
     #[test]
@@ -316,26 +233,33 @@ mod tests {
         let open = |protocol: Term| read(tuple(vec![atom("open_in_netns"), path("/n"), protocol]));
         assert!(open(integer(i32::MIN)).is_ok());
         let too_large = BigInteger::from(1_i64 << 31);
-        assert_eq!(reason(open(too_large.into())), "Protocol is a 32-bit integer");
+        assert!(reason(open(too_large.into())).starts_with("What is a netlink protocol"));
+    }
+
+    fn settings(options: Vec<(Term, Term)>) -> Vec<Setting> {
+        match open_with(options) {
+            Ok(Command::Open(Entry { what: What::Socket(socket), .. })) => socket.options.0,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn options_are_read_by_name() {
+    fn options_are_read_by_name_into_the_order_of_the_table() {
+        let at = |name| OPTIONS.iter().find(|it| it.name == name).expect("it").form.places()[0];
         let groups: Term = ByteList::from(vec![1, 5]).into();
-        let command = open_with(vec![
-            (atom("ext_ack"), atom("true")),
-            (atom("rcvbuf"), integer(4096)),
-            (atom("groups"), BigInteger::from(0xffff_ffff_i64).into()),
+        let settings = settings(vec![
             (atom("memberships"), groups),
+            (atom("groups"), BigInteger::from(0xffff_ffff_i64).into()),
+            (atom("mark"), integer(7)),
+            (atom("ext_ack"), atom("true")),
         ]);
-        let options = Options {
-            ext_ack: Some(true),
-            rcvbuf: Some(4096),
-            groups: Some(u32::MAX),
-            memberships: Some(vec![1, 5]),
-            ..Options::default()
-        };
-        assert_eq!(command, Ok(Command::Open(Entry { options, ..plain(b"/n") })));
+        let expected = [
+            Setting::Integer { at: at("ext_ack"), value: 1 },
+            Setting::Integer { at: at("mark"), value: 7 },
+            Setting::Groups(u32::MAX),
+            Setting::Memberships { at: at("memberships"), groups: vec![1, 5] },
+        ];
+        assert_eq!(settings, expected);
     }
 
     #[test]
@@ -343,6 +267,7 @@ mod tests {
         let wrong = |key: &str, value| reason(open_with(vec![(atom(key), value)]));
         assert_eq!(wrong("colour", integer(1)), "colour is no option");
         assert_eq!(wrong("ext_ack", integer(1)), "ext_ack is true or false");
+        assert_eq!(wrong("reuseaddr", atom("true")), "reuseaddr is no option of such a socket");
         assert!(wrong("rcvbuf", integer(0)).starts_with("rcvbuf is a number of bytes"));
         assert_eq!(wrong("groups", integer(-1)), "groups is a 32-bit mask");
         assert!(wrong("memberships", integer(1)).starts_with("memberships is a list"));

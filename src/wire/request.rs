@@ -1,3 +1,6 @@
+use super::option::{AF_NETLINK, At};
+use nix::libc;
+
 /// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -10,23 +13,32 @@ pub struct Request {
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `open_in_netns`: one socket.
+    /// `open_in_netns`: one descriptor.
     Open(Entry),
-    /// `open_many`: 1 to [`MAX_ENTRIES`](super::MAX_ENTRIES) sockets.
+    /// `open_many`: 1 to [`MAX_ENTRIES`](super::MAX_ENTRIES) descriptors.
     OpenMany(Vec<Entry>),
     /// `info`.
     Info,
 }
 
-/// One socket that is asked for.
+/// One descriptor that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is opened.
-    pub netns: Netns,
-    /// The protocol number for `socket(2)`.
-    pub protocol: i32,
-    /// How it is set up; by default it stays as `socket(2)` makes it.
-    pub options: Options,
+    /// The namespace in which it is opened.
+    pub netns: Where,
+    /// What is opened.
+    pub what: What,
+}
+
+/// Which network namespace is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// One that can be found.
+    Named(Netns),
+    /// The one whose descriptor the client has sent under this key.
+    Sent(u64),
+    /// One that is made for this entry.
+    New(Owner),
 }
 
 /// How a client names a network namespace.
@@ -38,28 +50,94 @@ pub enum Netns {
     Pid(i32),
 }
 
-/// What to set on a socket before it is handed over; `None` leaves it as it is (`netlink(7)`,
-/// `include/uapi/linux/netlink.h`).
+/// To which user namespace a new network namespace belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The program's own, where it may do that.
+    Program,
+    /// One of the user as whom the program runs.
+    User,
+}
+
+/// What is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A socket.
+    Socket(Socket),
+    /// The namespace itself, for reading.
+    Netns,
+}
+
+/// A socket, and how it is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// The first argument of `socket(2)`.
+    pub domain: u16,
+    /// The second, from 0 to 15: without flags.
+    pub kind: u8,
+    /// The third, as the kernel takes it.
+    pub protocol: i32,
+    /// What is set before it is handed over; by default it stays as `socket(2)` makes it.
+    pub options: Options,
+}
+
+impl Socket {
+    /// A netlink socket of `protocol`, as a mere number on the wire asks for it.
+    ///
+    /// ```
+    /// use linx_netlink_port::wire::{AF_NETLINK, Socket};
+    ///
+    /// assert_eq!(Socket::netlink(16).domain, AF_NETLINK);
+    /// ```
+    pub fn netlink(protocol: i32) -> Socket {
+        let kind = libc::SOCK_RAW as u8;
+        Socket { domain: AF_NETLINK, kind, protocol, options: Options::default() }
+    }
+}
+
+/// What to set on a socket before it is handed over, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// `NETLINK_EXT_ACK`: the kernel's errors say what is wrong, and with which attribute.
-    pub ext_ack: Option<bool>,
-    /// `NETLINK_CAP_ACK`: the kernel's errors do not repeat the message that they answer.
-    pub cap_ack: Option<bool>,
-    /// `NETLINK_GET_STRICT_CHK`: requests for dumps are checked, and their filters applied.
-    pub strict_check: Option<bool>,
-    /// `NETLINK_NO_ENOBUFS`: messages that found no room are lost without an `ENOBUFS`.
-    pub no_enobufs: Option<bool>,
-    /// `NETLINK_LISTEN_ALL_NSID`: multicasts come from all namespaces that have an id in this one.
-    pub listen_all_nsid: Option<bool>,
-    /// Bytes, positive.
-    pub rcvbuf: Option<usize>,
-    /// Bytes, positive.
-    pub sndbuf: Option<usize>,
-    /// Bind, with this mask of multicast groups 1 to 32.
-    pub groups: Option<u32>,
-    /// Bind, if not bound, and join these multicast groups.
-    pub memberships: Option<Vec<u32>>,
+pub struct Options(pub Vec<Setting>);
+
+/// One step of setting up a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `setsockopt(2)` with an `int`.
+    Integer {
+        /// Which option.
+        at: At,
+        /// All 32 bits of it.
+        value: u32,
+    },
+    /// `setsockopt(2)` with bytes.
+    Bytes {
+        /// Which option.
+        at: At,
+        /// As they are.
+        value: Vec<u8>,
+    },
+    /// The size of a buffer.
+    Buffer {
+        /// The option that takes `CAP_NET_ADMIN`, and is tried first.
+        forced: At,
+        /// The one for everybody.
+        plain: At,
+        /// From 1 to 2^31-1.
+        bytes: u32,
+    },
+    /// Binds a netlink socket with this mask of groups.
+    Groups(u32),
+    /// Binds a netlink socket, if it is not bound, and joins groups.
+    Memberships {
+        /// The option that joins one.
+        at: At,
+        /// Their numbers.
+        groups: Vec<u32>,
+    },
+    /// Binds to a `sockaddr`.
+    Address(Vec<u8>),
+    /// `listen(2)` with this backlog.
+    Backlog(u32),
 }
 
 /// Why a frame is no request, with where to send the answer.

@@ -31,6 +31,13 @@ pub fn integer(term: &Term) -> Option<i128> {
     }
 }
 
+pub fn binary(term: &Term) -> Option<&[u8]> {
+    match term {
+        Term::Binary(binary) => Some(&binary.bytes),
+        _ => None,
+    }
+}
+
 /// The integers of a proper list, which is a string on the wire if all of them fit into bytes.
 pub fn integers<T: From<u8> + TryFrom<i128>>(term: &Term) -> Option<Vec<T>> {
     match term {
@@ -76,4 +83,17 @@ pub fn new_integer(value: u64) -> Term {
         Ok(value) => FixInteger::from(value).into(),
         Err(_) => BigInteger::from(value).into(),
     }
+}
+
+/// What an answer may repeat of a client's words: printable, and in at most 64 bytes.
+pub fn repeatable(words: &str) -> String {
+    const MOST: usize = 64;
+    let mut repeated = String::new();
+    for part in words.chars().map(|it| it.escape_debug().to_string()) {
+        if repeated.len() + part.len() > MOST - '…'.len_utf8() {
+            return repeated + "…";
+        }
+        repeated += &part;
+    }
+    repeated
 }

@@ -7,8 +7,10 @@ use linx_netlink_client::Start;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 
+const NET_BIND_SERVICE: u64 = 1 << 10;
 const NET_BROADCAST: u64 = 1 << 11;
 const NET_ADMIN: u64 = 1 << 12;
+const NET_RAW: u64 = 1 << 13;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 
@@ -27,9 +29,9 @@ fn confinement(port: &mut Port) -> Vec<String> {
 }
 
 #[test]
-fn four_capabilities_are_left_and_no_way_to_more() {
+fn six_capabilities_are_left_and_no_way_to_more() {
     let port = Port::start(&program());
-    let used = NET_BROADCAST | NET_ADMIN | SYS_PTRACE | SYS_ADMIN;
+    let used = NET_BIND_SERVICE | NET_BROADCAST | NET_ADMIN | NET_RAW | SYS_PTRACE | SYS_ADMIN;
     assert_eq!((set(&port, "CapPrm"), set(&port, "CapEff")), (used, used));
     assert_eq!((set(&port, "CapInh"), set(&port, "CapAmb"), set(&port, "CapBnd")), (0, 0, 0));
     assert_eq!(port.status("NoNewPrivs"), "1");
@@ -72,9 +74,26 @@ fn inherited_and_ambient_capabilities_go_too() {
 #[test]
 fn ptrace_is_given_up_on_demand() {
     let mut port = Port::start(&program_with(&["--no-ptrace"]));
-    assert_eq!(set(&port, "CapEff"), NET_BROADCAST | NET_ADMIN | SYS_ADMIN);
+    assert_eq!(set(&port, "CapEff") & SYS_PTRACE, 0);
     let capabilities = port.info()["capabilities"].to_string().replace('\'', "");
-    assert_eq!(capabilities, "[net_admin,net_broadcast,sys_admin]");
+    assert_eq!(capabilities, "[net_admin,net_bind_service,net_broadcast,net_raw,sys_admin]");
+}
+
+#[test]
+fn capabilities_that_no_permitted_family_can_use_are_given_up() {
+    const ALWAYS: u64 = NET_ADMIN | SYS_ADMIN | SYS_PTRACE;
+    for (families, left) in [
+        (&["netlink"][..], ALWAYS | NET_BROADCAST),
+        (&["unix"], ALWAYS),
+        (&["packet"], ALWAYS | NET_RAW),
+        (&["inet6"], ALWAYS | NET_RAW | NET_BIND_SERVICE),
+        (&["vsock", "netlink"], ALWAYS | NET_BIND_SERVICE | NET_BROADCAST),
+    ] {
+        let arguments: Vec<_> = families.iter().flat_map(|family| ["--family", *family]).collect();
+        let port = Port::start(&program_with(&arguments));
+        assert_eq!(set(&port, "CapEff"), left, "{families:?}");
+        assert_eq!(set(&port, "CapPrm"), left, "{families:?}");
+    }
 }
 
 #[test]

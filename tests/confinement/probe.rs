@@ -3,8 +3,9 @@
 //! It is this very test program, started again with one of its tests and a description of what to do
 //! in its environment.
 
-use linx_netlink_port::confine::{end_on_panic, restrict_system_calls};
+use linx_netlink_port::confine::{Scope, end_on_panic, restrict_system_calls};
 use linx_netlink_port::serve::thread;
+use linx_netlink_port::socket::Families;
 use nix::libc;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use std::ffi::OsString;
@@ -49,16 +50,37 @@ impl Outcome {
     }
 }
 
-/// Makes a system call under the filter.
-pub fn call(number: i64, arguments: [u64; 6]) -> Outcome {
-    let words: Vec<_> = arguments.iter().map(u64::to_string).collect();
-    probe(&format!("call {number} {}", words.join(" ")))
+/// What policy leaves to be done, by a name.
+pub const SCOPES: [&str; 6] =
+    ["everything", "no-userns", "no-new", "one-protocol", "netlink", "inet-and-packet"];
+
+/// The scope of this name.
+pub fn scope(name: &str) -> Scope {
+    let everything = Scope::default();
+    let with = |families: &[u16], protocols: &[i32]| {
+        let families = Families { families: families.into(), protocols: protocols.into() };
+        Scope { families, ..Scope::default() }
+    };
+    match name {
+        "everything" => everything,
+        "no-userns" => Scope { userns: false, ..everything },
+        "no-new" => Scope { new: false, ..everything },
+        "one-protocol" => with(&[], &[0]),
+        "netlink" => with(&[libc::AF_NETLINK as u16], &[0, 16]),
+        "inet-and-packet" => with(&[libc::AF_INET as u16, libc::AF_PACKET as u16], &[]),
+        other => panic!("no scope: {other}"),
+    }
 }
 
-/// The same under the filter of a program that enters no user namespaces.
-pub fn call_without_userns(number: i64, arguments: [u64; 6]) -> Outcome {
+/// Makes a system call under the filter.
+pub fn call(number: i64, arguments: [u64; 6]) -> Outcome {
+    call_within("everything", number, arguments)
+}
+
+/// The same under the filter for less.
+pub fn call_within(scope: &str, number: i64, arguments: [u64; 6]) -> Outcome {
     let words: Vec<_> = arguments.iter().map(u64::to_string).collect();
-    probe(&format!("call-without-userns {number} {}", words.join(" ")))
+    probe(&format!("call {scope} {number} {}", words.join(" ")))
 }
 
 /// A launcher that runs the program as on a kernel without close_range(2).
@@ -98,9 +120,10 @@ fn run() {
     }
     // SAFETY: it changes no memory. A probe that hangs ends with SIGALRM.
     unsafe { libc::alarm(LONGEST) };
-    restrict_system_calls(words[0] != "call-without-userns").expect("the filter");
+    let scope = if words[0] == "call" { scope(words[1]) } else { Scope::default() };
+    restrict_system_calls(&scope).expect("the filter");
     match words[0] {
-        "call" | "call-without-userns" => make_call(&words[1..]),
+        "call" => make_call(&words[2..]),
         "panic" => panic!("a panic under the filter"),
         "panic-in-a-thread" => in_a_thread(|| panic!("a panic in a thread")),
         "overflow" => in_a_thread(|| assert_eq!(overflow(0), 0)),

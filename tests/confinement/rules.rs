@@ -1,6 +1,6 @@
 //! Each rule of the filter, with arguments that it allows and with others.
 
-use crate::probe::{Outcome, call, call_without_userns, probe};
+use crate::probe::{Outcome, SCOPES, call, call_within, probe, scope};
 use linx_netlink_port::confine::seccomp::{Check, Rule, rules};
 use nix::libc;
 use seccompiler::TargetArch;
@@ -11,29 +11,45 @@ const HERE: TargetArch =
 /// What no rule looks at is no descriptor, no address and no size: so no call does anything.
 const NOTHING: u64 = u64::MAX;
 
-/// The rules that this architecture has, with the numbers of their calls.
-fn rules_here() -> impl Iterator<Item = (&'static Rule, i64)> {
-    rules(true).filter_map(|rule| Some((rule, rule.call.number(HERE)?)))
+/// Those of the rules that this architecture has, with the numbers of their calls.
+fn here(rules: &[Rule]) -> impl Iterator<Item = (&Rule, i64)> {
+    rules.iter().filter_map(|rule| Some((rule, rule.call.number(HERE)?)))
+}
+
+/// The rules of every scope: those that are in the first one too only there.
+fn scopes() -> impl Iterator<Item = (&'static str, Vec<Rule>, Vec<Rule>)> {
+    let everything = rules(&scope(SCOPES[0]));
+    SCOPES.into_iter().map(move |name| {
+        let all = rules(&scope(name));
+        let known =
+            |rule: &Rule| everything.iter().any(|it| format!("{it:?}") == format!("{rule:?}"));
+        let own = all.iter().filter(|rule| name == SCOPES[0] || !known(rule)).cloned().collect();
+        (name, all, own)
+    })
 }
 
 /// Arguments that a rule allows.
 fn allowed(rule: &Rule) -> [u64; 6] {
     let mut arguments = [NOTHING; 6];
-    for check in rule.checks {
+    for check in rule.checks.iter().filter(|check| check.expected) {
         arguments[usize::from(check.argument)] = check.value.into();
     }
     arguments
 }
 
-/// The same with one bit changed that `check` looks at, and that no other rule for the same call
-/// allows to be so: for the lowest and for the highest of such bits.
-fn forbidden(rule: &Rule, check: &Check) -> Vec<[u64; 6]> {
-    let alternatives = || rules(true).filter(|other| other.call == rule.call);
-    let changed: Vec<_> = (0..32)
-        .filter(|bit| check.mask & (1 << bit) != 0)
+/// The same with one bit changed that `check` looks at, or with what it forbids, where no other rule for the
+/// same call allows it: for the lowest and for the highest of such bits.
+fn forbidden(rule: &Rule, check: &Check, all: &[Rule]) -> Vec<[u64; 6]> {
+    let alternatives = || all.iter().filter(|other| other.call == rule.call);
+    let argument = usize::from(check.argument);
+    let bits = (0..32).filter(|bit| check.mask & (1 << bit) != 0).map(|bit| 1 << bit);
+    let changed: Vec<_> = bits
         .map(|bit| {
             let mut arguments = allowed(rule);
-            arguments[usize::from(check.argument)] ^= 1 << bit;
+            match check.expected {
+                true => arguments[argument] ^= bit,
+                false => arguments[argument] = check.value.into(),
+            }
             arguments
         })
         .filter(|arguments| !alternatives().any(|other| passes(other, arguments)))
@@ -48,36 +64,88 @@ fn passes(rule: &Rule, arguments: &[u64; 6]) -> bool {
 
 #[test]
 fn each_lets_through_what_it_allows() {
-    // The call that ends a thread leaves nobody to tell. The program makes it with every request.
-    for (rule, number) in rules_here().filter(|(rule, _)| rule.call.name != "exit") {
-        let expected = match rule.call.name {
-            "exit_group" => Outcome::Ended(255),
-            "clone3" => Outcome::Absent,
-            _ => Outcome::Allowed,
-        };
-        // Bad arguments of futex(2) are told to be absent.
-        let outcome = match call(number, allowed(rule)) {
-            Outcome::Absent if rule.call.name == "futex" => Outcome::Allowed,
-            outcome => outcome,
-        };
-        assert_eq!(outcome, expected, "{rule:?}");
+    for (scope, _, own) in scopes() {
+        // The call that ends a thread leaves nobody to tell. The program makes it with every request.
+        for (rule, number) in here(&own).filter(|(rule, _)| rule.call.name != "exit") {
+            let expected = match rule.call.name {
+                "exit_group" => Outcome::Ended(255),
+                "clone3" => Outcome::Absent,
+                _ => Outcome::Allowed,
+            };
+            // Bad arguments of futex(2) are told to be absent.
+            let outcome = match call_within(scope, number, allowed(rule)) {
+                Outcome::Absent if rule.call.name == "futex" => Outcome::Allowed,
+                outcome => outcome,
+            };
+            assert_eq!(outcome, expected, "{scope}: {rule:?}");
+        }
     }
 }
 
 #[test]
 fn each_kills_for_other_arguments() {
     let mut tried = 0;
-    for (rule, number) in rules_here() {
-        for check in rule.checks {
-            let forbidden = forbidden(rule, check);
-            assert!(!forbidden.is_empty(), "nothing is forbidden by {check:?} of {rule:?}");
-            for arguments in forbidden {
-                assert_eq!(call(number, arguments), Outcome::Killed, "{arguments:?} of {rule:?}");
-                tried += 1;
+    for (scope, all, own) in scopes() {
+        for (rule, number) in here(&own) {
+            for check in rule.checks.iter() {
+                let forbidden = forbidden(rule, check, &all);
+                assert!(!forbidden.is_empty(), "nothing is forbidden by {check:?} of {rule:?}");
+                for arguments in forbidden {
+                    let outcome = call_within(scope, number, arguments);
+                    assert_eq!(outcome, Outcome::Killed, "{scope}: {arguments:?} of {rule:?}");
+                    tried += 1;
+                }
             }
         }
     }
-    assert!(tried > 40, "only {tried} were tried");
+    assert!(tried > 100, "only {tried} were tried");
+}
+
+#[test]
+fn what_policy_takes_away_kills() {
+    let socket = |domain: i32, kind: i32, protocol: i32| {
+        let kind = kind | libc::SOCK_CLOEXEC;
+        (libc::SYS_socket, [domain as u64, kind as u64, protocol as u64, 0, 0, 0])
+    };
+    let unshare = |kind: i32| (libc::SYS_unshare, [kind as u32 as u64, 0, 0, 0, 0, 0]);
+    let setsockopt = |level: i32, option: i32| {
+        (libc::SYS_setsockopt, [NOTHING, level as u64, option as u64, 0, 0, 0])
+    };
+    let bind = |size: u64| (libc::SYS_bind, [NOTHING, 0, size, 0, 0, 0]);
+    let listen = (libc::SYS_listen, [NOTHING, 0, 0, 0, 0, 0]);
+    let route = socket(libc::AF_NETLINK, libc::SOCK_RAW, 0);
+    let netfilter = socket(libc::AF_NETLINK, libc::SOCK_RAW, 12);
+    let udp = socket(libc::AF_INET, libc::SOCK_DGRAM, 0);
+    let udp6 = socket(libc::AF_INET6, libc::SOCK_DGRAM, 0);
+    let (newnet, newuser) = (unshare(libc::CLONE_NEWNET), unshare(libc::CLONE_NEWUSER));
+    let reuseaddr = setsockopt(libc::SOL_SOCKET, libc::SO_REUSEADDR);
+    let ext_ack = setsockopt(libc::SOL_NETLINK, libc::NETLINK_EXT_ACK);
+    let freebind6 = setsockopt(libc::SOL_IPV6, libc::IPV6_FREEBIND);
+    for (scope, taken, left) in [
+        ("no-userns", vec![newuser], vec![newnet, udp]),
+        ("no-new", vec![newnet, newuser], vec![udp, listen]),
+        ("one-protocol", vec![netfilter], vec![route, udp, ext_ack, reuseaddr]),
+        (
+            "netlink",
+            vec![netfilter, udp, reuseaddr, freebind6, listen, bind(16)],
+            vec![route, ext_ack, bind(12), newnet],
+        ),
+        (
+            "inet-and-packet",
+            vec![route, udp6, ext_ack, freebind6],
+            vec![udp, reuseaddr, listen, bind(128)],
+        ),
+    ] {
+        for (number, arguments) in taken {
+            assert_eq!(call(number, arguments), Outcome::Allowed, "{number} {arguments:?}");
+            let outcome = call_within(scope, number, arguments);
+            assert_eq!(outcome, Outcome::Killed, "{scope}: {number} {arguments:?}");
+        }
+        for (number, arguments) in left {
+            let outcome = call_within(scope, number, arguments);
+            assert_eq!(outcome, Outcome::Allowed, "{scope}: {number} {arguments:?}");
+        }
+    }
 }
 
 #[test]
@@ -101,11 +169,11 @@ fn without_user_namespaces_only_a_network_namespace_can_be_entered() {
     let number = libc::SYS_setns;
     let enter = |kind: u32| [NOTHING, kind.into(), 0, 0, 0, 0];
     assert_eq!(call(number, enter(user)), Outcome::Allowed);
-    assert_eq!(call_without_userns(number, enter(user)), Outcome::Killed);
-    assert_eq!(call_without_userns(number, enter(network)), Outcome::Allowed);
+    assert_eq!(call_within("no-userns", number, enter(user)), Outcome::Killed);
+    assert_eq!(call_within("no-userns", number, enter(network)), Outcome::Allowed);
     // Nor is there a child that could.
     let fork = (libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD) as u64;
-    assert_eq!(call_without_userns(libc::SYS_clone, [fork; 6]), Outcome::Killed);
+    assert_eq!(call_within("no-userns", libc::SYS_clone, [fork; 6]), Outcome::Killed);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Rules that nothing uses would only be of use to an attacker.
 
-use crate::port::{Port, atom, number, path, pid, program, words};
+use crate::port::{Port, atom, new_for_user, number, path, pid, program, what, words};
 use crate::scene::{Directory, Namespace, USER, run};
 use eetf::{List, Term};
 use linx_netlink_client::Start;
+use linx_netlink_port::confine::Scope;
 use linx_netlink_port::confine::seccomp::{Needed, Rule, rules};
+use linx_netlink_port::wire::{Form, OPTIONS, SocketOption};
+use nix::libc;
 use std::fs::read_to_string;
 use std::io::Read;
 use std::os::unix::fs::symlink;
@@ -74,19 +77,38 @@ fn is_used(rule: &Rule, made: &[Made]) -> bool {
     })
 }
 
-fn flags() -> Vec<(&'static str, Term)> {
-    let names = ["ext_ack", "cap_ack", "strict_check", "no_enobufs", "listen_all_nsid"];
-    names.into_iter().map(|name| (name, atom("true"))).collect()
+/// A value for an option that the kernel takes in any namespace.
+fn value(option: &SocketOption) -> Term {
+    match option.form {
+        Form::Flag(_) | Form::FlagOfDomain { .. } => atom("true"),
+        Form::Number(_) | Form::Groups | Form::Backlog => number(1),
+        Form::Buffer { .. } => number(4096),
+        Form::Interface(_) => path("lo"),
+        Form::Memberships(_) => List::from(vec![number(5)]).into(),
+        // Anything that is free.
+        Form::Address => path([&(libc::AF_INET as u16).to_ne_bytes()[..], &[0; 14]].concat()),
+    }
+}
+
+/// Every option that sockets of `domain` have, but these.
+fn options(domain: i32, but: &[&str]) -> Vec<(&'static str, Term)> {
+    let domain = u16::try_from(domain).expect("a domain");
+    let theirs = OPTIONS.iter().filter(|it| it.of.has(domain) && !but.contains(&it.name));
+    theirs.map(|option| (option.name, value(option))).collect()
 }
 
 /// Everything that the wire offers, to a program with all privileges.
 fn by_root(port: &mut Port) {
     let namespace = Namespace::new();
     port.info();
-    let mut options = flags();
-    options.extend([("rcvbuf", number(4096)), ("sndbuf", number(4096)), ("groups", number(1))]);
-    options.push(("memberships", List::from(vec![number(5)]).into()));
-    assert!(port.open_with(path(namespace.path()), 0, &options).is_ok());
+    let there = || path(namespace.path());
+    assert!(port.open_with(there(), 0, &options(libc::AF_NETLINK, &[])).is_ok());
+    let (inet, inet6) = (what(libc::AF_INET, 1, 0), what(libc::AF_INET6, 1, 0));
+    assert!(port.open_what(there(), inet, &options(libc::AF_INET, &["v6only"])).is_ok());
+    assert!(port.open_what(there(), inet6, &options(libc::AF_INET6, &["bind", "listen"])).is_ok());
+    for netns in [atom("new"), new_for_user()] {
+        assert!(port.open_what(netns, atom("netns"), &[]).is_ok());
+    }
     assert!(port.open(path("/etc/passwd"), 0).is_err());
     // Enough for threads to use up the room for stacks that are kept, and locks to be waited for.
     for _ in 0..100 {
@@ -149,7 +171,8 @@ fn every_rule_is_used() {
     .into_iter()
     .flatten()
     .collect::<Vec<_>>();
-    let unused: Vec<_> = rules(true)
+    let unused: Vec<_> = rules(&Scope::default())
+        .into_iter()
         .filter(|rule| rule.needed == Needed::Everywhere && is_there(rule) && !is_used(rule, &made))
         .collect();
     assert!(unused.is_empty(), "{unused:#?}");

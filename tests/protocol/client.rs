@@ -2,7 +2,7 @@
 
 use std::fs::read_dir;
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
@@ -12,9 +12,21 @@ use nix::poll::PollFlags;
 use crate::etf::{Term, atom, int, tuple};
 use crate::launch::Launch;
 use crate::scene::Directory;
-use crate::wire::{WAIT, eventually, read_frame, receive, wait_exit, wait_for, write_all};
+use crate::wire::{WAIT, eventually, read_frame, receive, send, wait_exit, wait_for, write_all};
 
-pub const STAGES: [&str; 7] = ["open", "setns", "socket", "setsockopt", "bind", "send", "thread"];
+pub const STAGES: [&str; 11] = [
+    "open",
+    "setns",
+    "unshare",
+    "userns",
+    "fork",
+    "socket",
+    "setsockopt",
+    "bind",
+    "listen",
+    "send",
+    "thread",
+];
 
 /// A running program and our ends of what connects us.
 pub struct Port {
@@ -112,6 +124,16 @@ impl Port {
         self.last_id
     }
 
+    /// Sends a descriptor under a key.
+    pub fn send_descriptor(&self, key: impl Into<i128>, descriptor: impl AsFd) {
+        self.send_on_pair(&int(key).encode(), &[descriptor.as_fd()]);
+    }
+
+    /// Sends a message on the pair as it is, and waits for room.
+    pub fn send_on_pair(&self, bytes: &[u8], descriptors: &[BorrowedFd]) {
+        send(self.pair(), bytes, descriptors);
+    }
+
     /// What comes next on either channel; `None` when stdout has ended.
     pub fn next_or_end(&mut self) -> Option<Reply> {
         let stdout = self.stdout.as_mut().expect("stdout is open");
@@ -173,6 +195,13 @@ impl Port {
         info.get(key).and_then(Term::as_int).unwrap_or_else(|| panic!("no {key}: {info:?}"))
     }
 
+    /// The state of the program's main thread, a letter: `proc_pid_stat(5)`.
+    pub fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it");
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        state.expect("a state")
+    }
+
     /// How many descriptors the program holds.
     pub fn descriptors(&self) -> usize {
         read_dir(format!("/proc/{}/fd", self.pid())).expect("its descriptors").count()
@@ -195,6 +224,17 @@ impl Port {
     /// How many bytes wait on our end of the pair.
     pub fn waiting_on_pair(&self) -> u64 {
         rustix::io::ioctl_fionread(self.pair()).expect("FIONREAD")
+    }
+
+    /// Whether something that we have sent on the pair was not received yet: `SIOCOUTQ`, `unix(7)`.
+    pub fn waiting_to_be_received(&self) -> bool {
+        let mut waiting: nix::libc::c_int = 0;
+        // SAFETY: the request writes one int.
+        let result = unsafe {
+            nix::libc::ioctl(self.pair().as_raw_fd(), nix::libc::TIOCOUTQ, &raw mut waiting)
+        };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        waiting > 0
     }
 
     /// Whether there is something to read on stdout right now.

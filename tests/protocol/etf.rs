@@ -73,6 +73,12 @@ pub fn map<const N: usize>(pairs: [(&str, Term); N]) -> Term {
     Term::Map(pairs.into_iter().map(|(k, v)| (atom(k), v)).collect())
 }
 
+impl From<i32> for Term {
+    fn from(value: i32) -> Term {
+        int(value)
+    }
+}
+
 impl Term {
     /// The value of an atom key, when this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Term> {

@@ -1,7 +1,7 @@
 //! Taking replies apart: each of these fails unless the reply has the shape
 //! that the outcome must have, on the channel where it must be.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::client::{Reply, STAGES};
 use crate::etf::Term;
@@ -39,6 +39,11 @@ impl Reply {
             }
             other => panic!("expected {{Id, ok}} on the pair, got {other:?}"),
         }
+    }
+
+    /// Whether it is `{Id, ok}`, with its descriptor.
+    pub fn is_opened(self) -> bool {
+        matches!(self, Reply::Pair(..)) && self.opened().as_raw_fd() >= 0
     }
 
     /// `{error, What}` on stdout.

@@ -47,6 +47,36 @@ fn read_option(
     Errno::result(result).map(|_| length as usize)
 }
 
+/// An option that is text, without the NUL byte behind it.
+pub fn text_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int) -> String {
+    let mut bytes = [0; 64];
+    let length = read_option(socket, level, name, &mut bytes).expect("an option");
+    String::from_utf8_lossy(&bytes[..length]).trim_end_matches('\0').to_owned()
+}
+
+/// The address that a socket is bound to, as a `sockaddr`.
+pub fn name(socket: &OwnedFd) -> Vec<u8> {
+    let mut bytes = [0_u8; 128];
+    let mut length = 128;
+    // SAFETY: the kernel writes at most `length` bytes to `bytes`, and the length.
+    let result = unsafe {
+        libc::getsockname(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length)
+    };
+    Errno::result(result).expect("getsockname");
+    bytes[..length as usize].to_vec()
+}
+
+/// The cookie of the namespace that a descriptor is, by a thread that goes there.
+pub fn cookie_of_netns(file: &OwnedFd) -> u64 {
+    std::thread::scope(|scope| {
+        let there = scope.spawn(|| {
+            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).expect("a namespace");
+            cookie_here()
+        });
+        there.join().expect("the thread ends")
+    })
+}
+
 /// The cookie of the network namespace that a socket belongs to.
 pub fn cookie(socket: &OwnedFd) -> u64 {
     let mut bytes = [0; size_of::<u64>()];

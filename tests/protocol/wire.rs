@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// How long anything may take. It is only ever reached by a program that
@@ -118,6 +121,17 @@ pub fn receive(socket: &OwnedFd) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
     }
     bytes.truncate(message.bytes);
     Some((bytes, fds))
+}
+
+/// Sends one message with descriptors.
+pub fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    let parts = [std::io::IoSlice::new(bytes)];
+    sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL).expect("the message is sent");
 }
 
 /// Waits until a process that we started has ended.

@@ -79,12 +79,21 @@ impl Port {
         protocol: i32,
         options: &[(&str, Term)],
     ) -> Result<OwnedFd, (String, i32)> {
+        self.open_what(netns, number(protocol), options)
+    }
+
+    /// Opens anything, with options.
+    pub fn open_what(
+        &mut self,
+        netns: Term,
+        what: Term,
+        options: &[(&str, Term)],
+    ) -> Result<OwnedFd, (String, i32)> {
         let options = options.iter().map(|(key, value)| (atom(key), value.clone()));
         let options = Map::from(options.collect::<HashMap<_, _>>()).into();
-        let mut message =
-            self.ask(tuple([atom("open_in_netns"), netns, number(protocol), options]));
+        let mut message = self.ask(tuple([atom("open_in_netns"), netns, what, options]));
         match (message.channel, message.descriptors.pop()) {
-            (Channel::Pair, Some(socket)) => Ok(socket),
+            (Channel::Pair, Some(opened)) => Ok(opened),
             _ => Err(failure(&message)),
         }
     }
@@ -153,6 +162,21 @@ pub fn tuple<const N: usize>(elements: [Term; N]) -> Term {
 
 pub fn path(path: impl AsRef<[u8]>) -> Term {
     Binary::from(path.as_ref().to_vec()).into()
+}
+
+/// `{Domain, Type, Protocol}`.
+pub fn what(domain: i32, kind: i32, protocol: i32) -> Term {
+    tuple([number(domain), number(kind), number(protocol)])
+}
+
+/// `{new, user}`.
+pub fn new_for_user() -> Term {
+    tuple([atom("new"), atom("user")])
+}
+
+/// `{fd, Key}`.
+pub fn sent(key: i32) -> Term {
+    tuple([atom("fd"), number(key)])
 }
 
 pub fn pid(pid: u32) -> Term {

@@ -9,11 +9,13 @@
 mod glibc;
 mod number;
 mod rule;
+mod sockets;
 mod table;
 
 pub use number::Call;
 pub use rule::{Check, Needed, Rule};
 
+use super::Scope;
 use nix::libc;
 use number::CLONE3;
 use seccompiler::{
@@ -31,17 +33,21 @@ const C_LIBRARY_RULES: &[Rule] = glibc::RULES;
 const C_LIBRARY_RULES: &[Rule] =
     &[rule::elsewhere(number::MREMAP, &[], "musl: realloc(3) of a block of more than 128 KiB")];
 
-/// All rules, those that only user namespaces need among them if `userns` says so.
+/// All rules that there are within `scope`.
 ///
 /// ```
+/// use linx_netlink_port::confine::Scope;
 /// use linx_netlink_port::confine::seccomp::rules;
 ///
-/// assert!(rules(true).all(|rule| rule.call.name != "execve"));
-/// assert!(rules(true).count() > rules(false).count());
+/// let everything = Scope::default();
+/// assert!(rules(&everything).iter().all(|rule| rule.call.name != "execve"));
+/// let less = Scope { userns: false, ..everything.clone() };
+/// assert!(rules(&less).len() < rules(&everything).len());
 /// ```
-pub fn rules(userns: bool) -> impl Iterator<Item = &'static Rule> {
-    let more = if userns { table::USERNS_RULES } else { &[] };
-    table::RULES.iter().chain(C_LIBRARY_RULES).chain(more)
+pub fn rules(scope: &Scope) -> Vec<Rule> {
+    let userns = if scope.userns { table::USERNS_RULES } else { &[] };
+    let fixed = table::RULES.iter().chain(C_LIBRARY_RULES).chain(userns);
+    fixed.cloned().chain(sockets::rules(scope)).collect()
 }
 
 /// The filters could not be made or installed.
@@ -68,13 +74,13 @@ impl std::error::Error for FilterError {
 
 /// Restricts the calling thread, and all that it starts from here on, for good.
 ///
-/// `userns` says whether it may start a child that enters another user namespace.
+/// What is not in `scope` can't be done after this.
 ///
 /// Fails on an architecture other than x86_64 and aarch64, whose numbers the rules have, and where the kernel does not take them: `EINVAL` or `ENOSYS` if it was built without
 /// `CONFIG_SECCOMP_FILTER`, or what a sandbox around the program answers.
 ///
 /// ```standalone_crate
-/// use linx_netlink_port::confine::restrict_system_calls;
+/// use linx_netlink_port::confine::{Scope, restrict_system_calls};
 /// use std::os::unix::process::ExitStatusExt;
 /// use std::process::Command;
 ///
@@ -82,14 +88,14 @@ impl std::error::Error for FilterError {
 ///     let again = Command::new(std::env::current_exe()?).arg("restricted").status()?;
 ///     assert_eq!(again.signal(), Some(nix::libc::SIGSYS));
 /// } else {
-///     restrict_system_calls(false)?;
+///     restrict_system_calls(&Scope::default())?;
 ///     std::fs::create_dir("/tmp/is-never-made")?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn install(userns: bool) -> Result<(), FilterError> {
+pub fn install(scope: &Scope) -> Result<(), FilterError> {
     let architecture = TargetArch::try_from(ARCH)?;
-    let filters = [no_clone3(architecture)?, only(rules(userns), architecture)?];
+    let filters = [no_clone3(architecture)?, only(&rules(scope), architecture)?];
     filters.iter().try_for_each(|filter| apply_filter(filter)).map_err(FilterError)
 }
 
@@ -102,10 +108,7 @@ fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
 }
 
 /// The filter that kills the process for what no rule allows.
-fn only(
-    allowed: impl Iterator<Item = &'static Rule>,
-    architecture: TargetArch,
-) -> Result<BpfProgram, BackendError> {
+fn only(allowed: &[Rule], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for rule in allowed {
         if let Some(number) = rule.call.number(architecture) {
@@ -124,34 +127,94 @@ fn only(
 }
 
 fn condition(check: &Check) -> Result<SeccompCondition, BackendError> {
-    let operator = SeccompCmpOp::MaskedEq(check.mask.into());
+    let operator = match check.expected {
+        true => SeccompCmpOp::MaskedEq(check.mask.into()),
+        // There is none with a mask.
+        false => SeccompCmpOp::Ne,
+    };
     SeccompCondition::new(check.argument, SeccompCmpArgLen::Dword, operator, check.value.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socket::Families;
+
+    fn without_userns() -> Scope {
+        Scope { userns: false, ..Scope::default() }
+    }
+
+    fn with(families: &[u16], protocols: &[i32]) -> Scope {
+        let families = Families { families: families.to_vec(), protocols: protocols.to_vec() };
+        Scope { families, ..Scope::default() }
+    }
 
     #[test]
     fn both_architectures_get_a_filter() {
         for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
             assert!(no_clone3(architecture).is_ok_and(|filter| !filter.is_empty()));
-            let short = only(rules(false), architecture).expect("a filter");
-            let long = only(rules(true), architecture).expect("a filter");
+            let short = only(&rules(&without_userns()), architecture).expect("a filter");
+            let long = only(&rules(&Scope::default()), architecture).expect("a filter");
             assert!(short.len() < long.len() && long.len() < 1000, "{}", long.len());
         }
     }
 
     #[test]
     fn an_architecture_whose_numbers_no_rule_has_gets_none() {
-        assert!(only(rules(true), TargetArch::riscv64).is_err());
+        assert!(only(&rules(&Scope::default()), TargetArch::riscv64).is_err());
     }
 
     #[test]
     fn a_call_is_allowed_with_any_arguments_or_with_some() {
         // A rule without checks beside others would make them pointless.
-        for rule in rules(true).filter(|rule| rule.checks.is_empty()) {
-            assert_eq!(rules(true).filter(|it| it.call == rule.call).count(), 1, "{rule:?}");
+        for scope in [Scope::default(), without_userns(), with(&[16], &[0]), with(&[2, 17], &[])] {
+            let rules = rules(&scope);
+            for rule in rules.iter().filter(|rule| rule.checks.is_empty()) {
+                assert_eq!(rules.iter().filter(|it| it.call == rule.call).count(), 1, "{rule:?}");
+            }
         }
+    }
+
+    #[test]
+    fn what_must_not_be_is_looked_at_as_a_whole() {
+        for scope in [Scope::default(), with(&[], &[0]), with(&[2], &[])] {
+            for rule in rules(&scope) {
+                assert!(
+                    rule.checks.iter().all(|it| it.expected || it.mask == u32::MAX),
+                    "{rule:?}"
+                );
+            }
+        }
+    }
+
+    /// Whether `socket(2)` may be called so.
+    fn socket(scope: &Scope, domain: i32, kind: i32, protocol: i32) -> bool {
+        let arguments = [domain, kind | libc::SOCK_CLOEXEC, protocol].map(|it| it as u32 as u64);
+        rules(scope)
+            .iter()
+            .filter(|rule| rule.call.name == "socket")
+            .any(|rule| rule.checks.iter().all(|it| it.passes(arguments[usize::from(it.argument)])))
+    }
+
+    #[test]
+    fn only_sockets_that_policy_allows_are_let_through() {
+        const PACKET: i32 = 10;
+        let all = Scope::default();
+        assert!(socket(&all, 16, 3, 12) && socket(&all, 2, PACKET, 3) && socket(&all, 17, 3, 3));
+        assert!(!socket(&all, 0x1_0000, 3, 0) && !socket(&all, 2, libc::SOCK_NONBLOCK | 1, 0));
+        let protocol = with(&[], &[0]);
+        assert!(socket(&protocol, 16, 3, 0) && socket(&protocol, 2, 1, 6));
+        assert!(!socket(&protocol, 16, 3, 12) && !socket(&protocol, 16, 2, 12));
+        let netlink = with(&[16], &[0, 16]);
+        assert!(socket(&netlink, 16, 3, 16) && socket(&netlink, 16, 2, 0));
+        assert!(!socket(&netlink, 16, 3, 12) && !socket(&netlink, 2, 1, 0));
+        let inet = with(&[2], &[0]);
+        assert!(socket(&inet, 2, 1, 6) && socket(&inet, 2, 3, 1));
+        assert!(
+            !socket(&inet, 2, PACKET, 3) && !socket(&inet, 16, 3, 0) && !socket(&inet, 10, 1, 0)
+        );
+        let packet = with(&[17], &[]);
+        assert!(socket(&packet, 17, 2, 3) && socket(&packet, 2, PACKET, 3));
+        assert!(!socket(&packet, 2, 1, 0));
     }
 }

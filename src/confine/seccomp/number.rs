@@ -19,10 +19,12 @@ impl Call {
     /// The number on this architecture, if it has the call.
     ///
     /// ```
+    /// use linx_netlink_port::confine::Scope;
     /// use linx_netlink_port::confine::seccomp::rules;
     /// use seccompiler::TargetArch;
     ///
-    /// let setns = rules(false).find(|rule| rule.call.name == "setns").expect("it is allowed");
+    /// let mut rules = rules(&Scope::default()).into_iter();
+    /// let setns = rules.find(|rule| rule.call.name == "setns").expect("it is allowed");
     /// assert_eq!(setns.call.number(TargetArch::x86_64), Some(308));
     /// assert_eq!(setns.call.number(TargetArch::aarch64), Some(268));
     /// ```
@@ -58,6 +60,7 @@ pub const GETPPID: Call = on_both("getppid", 110, 173);
 pub const GETRANDOM: Call = on_both("getrandom", 318, 278);
 pub const GETTID: Call = on_both("gettid", 186, 178);
 pub const IOCTL: Call = on_both("ioctl", 16, 29);
+pub const LISTEN: Call = on_both("listen", 50, 201);
 pub const MADVISE: Call = on_both("madvise", 28, 233);
 pub const MMAP: Call = on_both("mmap", 9, 222);
 pub const MPROTECT: Call = on_both("mprotect", 10, 226);
@@ -86,5 +89,6 @@ pub const SOCKET: Call = on_both("socket", 41, 198);
 pub const SOCKETPAIR: Call = on_both("socketpair", 53, 199);
 pub const TIMER_CREATE: Call = on_both("timer_create", 222, 107);
 pub const TIMER_SETTIME: Call = on_both("timer_settime", 223, 110);
+pub const UNSHARE: Call = on_both("unshare", 272, 97);
 pub const WAIT4: Call = on_both("wait4", 61, 260);
 pub const WRITE: Call = on_both("write", 1, 64);

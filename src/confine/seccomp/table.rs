@@ -1,7 +1,7 @@
 //! Who needs which system call.
 
 use super::number::*;
-use super::rule::{Check, Rule, always, elsewhere, is, is_but_for, only, without};
+use super::rule::{Rule, always, elsewhere, is, is_but_for, only, without};
 use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS};
 use nix::libc;
 
@@ -25,10 +25,6 @@ const DETACHED: i32 = 0x40_0000;
 /// A futex is the process's own or not, and its timeout by this clock or that.
 const EITHER_FUTEX: i32 = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
 
-const fn option(checks: &'static [Check], why: &'static str) -> Rule {
-    only(SETSOCKOPT, checks, why)
-}
-
 /// The system calls that are allowed, whatever the program is linked to.
 pub const RULES: &[Rule] = &[
     // Serving.
@@ -42,6 +38,7 @@ pub const RULES: &[Rule] = &[
     ),
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
+    always(RECVMSG, "handover: descriptors from the client; rootless: those from the child"),
     always(CLOSE, "everybody who opens something"),
     elsewhere(
         FCNTL,
@@ -71,38 +68,6 @@ pub const RULES: &[Rule] = &[
     only(IOCTL, &[is(1, NS_GET_NSTYPE)], "netns: which kind of namespace a file is"),
     always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
     only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),
-    // Opening a socket.
-    only(
-        SOCKET,
-        &[is(0, libc::AF_NETLINK), is(1, libc::SOCK_RAW | libc::SOCK_CLOEXEC)],
-        "netlink: the socket",
-    ),
-    always(BIND, "netlink: options groups and memberships"),
-    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_EXT_ACK)], "netlink: ext_ack"),
-    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_CAP_ACK)], "netlink: cap_ack"),
-    option(
-        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_GET_STRICT_CHK)],
-        "netlink: strict_check",
-    ),
-    option(&[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_NO_ENOBUFS)], "netlink: no_enobufs"),
-    option(
-        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_LISTEN_ALL_NSID)],
-        "netlink: listen_all_nsid",
-    ),
-    option(
-        &[is(1, libc::SOL_NETLINK), is(2, libc::NETLINK_ADD_MEMBERSHIP)],
-        "netlink: memberships",
-    ),
-    option(&[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUFFORCE)], "netlink: rcvbuf"),
-    option(&[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUFFORCE)], "netlink: sndbuf"),
-    option(
-        &[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUF)],
-        "netlink: rcvbuf without CAP_NET_ADMIN",
-    ),
-    option(
-        &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)],
-        "netlink: sndbuf without CAP_NET_ADMIN",
-    ),
     // Threads.
     only(
         CLONE,
@@ -152,6 +117,5 @@ pub const USERNS_RULES: &[Rule] = &[
         "rootless: the child ends with its parent",
     ),
     always(GETPPID, "rootless: whether the parent ended before that"),
-    always(RECVMSG, "rootless: the socket from the child"),
     always(WAIT4, "rootless: the end of the child"),
 ];
