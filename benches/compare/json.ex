@@ -16,6 +16,9 @@ defmodule Bench.Json do
   defp value(list, indent) when is_list(list),
     do: ["[", list |> Enum.map(&value(&1, indent)) |> Enum.intersperse(", "), "]"]
 
+  defp value(nil, _indent), do: "null"
+  defp value(atom, indent) when is_atom(atom), do: value(to_string(atom), indent)
+
   defp value(number, _indent) when is_number(number), do: to_string(number)
 
   defp value(text, _indent) when is_binary(text),

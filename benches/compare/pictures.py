@@ -25,28 +25,41 @@ from matplotlib import pyplot  # noqa: E402
 
 # Name in the results, in words, colour.
 WAYS = [
-    ("floor", "the system calls alone, in C", "#999999"),
+    ("otp", "OTP's netns option", "#117733"),
+    ("echo", "an echo behind a GenServer", "#999999"),
     ("nif", "NIF", "#cc6677"),
     ("drop_in", "drop-in", "#0077bb"),
     ("open", "Linx.Netlink.Port.open/3", "#33bbee"),
-    ("exec", "ip netns exec NS true", "#ddaa33"),
-    ("pyroute2", "pyroute2", "#117733"),
+    ("linx_nif", "Linx's Socket.open on the NIF", "#882255"),
+    ("linx_drop_in", "Linx's Socket.open on the drop-in", "#44aa99"),
 ]
+SLOW = [("exec", "ip netns exec NS true", "#ddaa33"), ("pyroute2", "pyroute2", "#000000")]
 
 
 def latency(results, file):
-    figure, axes = pyplot.subplots(figsize=(8, 4))
-    for name, words, colour in WAYS:
-        quantiles = results["one_caller"][name]["quantiles"]
-        shares = [100 * share for share, _time in quantiles]
-        times = [time for _share, time in quantiles]
-        axes.plot(times, shares, color=colour, label=words)
-    axes.set_xscale("log")
-    axes.set_xlabel("microseconds until a socket is there")
-    axes.set_ylabel("% of opens, done by then")
-    axes.set_ylim(0, 100)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    """One panel for each pause: a line from the middle to the slow ones, and each block's median."""
+    pauses = sorted(results["pauses"].items(), key=lambda item: int(item[0]))
+    figure, panels = pyplot.subplots(1, len(pauses), figsize=(9, 3.8), sharex=True, sharey=True)
+    for axes, (pause, measured) in zip(panels, pauses):
+        for row, (name, _words, colour) in enumerate(reversed(WAYS + SLOW)):
+            if name in measured:
+                way(axes, row, measured[name], colour)
+        axes.set_title("calls at once" if pause == "0" else f"{pause} ms before each call", size=10)
+        axes.grid(axis="y", visible=False)
+    panels[0].set_xscale("log")
+    panels[0].set_yticks(range(len(WAYS + SLOW)), [words for _, words, _ in reversed(WAYS + SLOW)])
+    panels[1].set_xlabel("microseconds for one open")
     save(figure, file)
+
+
+def way(axes, row, summary, colour):
+    blocks = summary["blocks"]
+    axes.plot([min(blocks), summary["p99"]], [row, row], color=colour, linewidth=1)
+    axes.plot(blocks, [row] * len(blocks), "o", color=colour, markersize=4, alpha=0.4)
+    for time, _blocks in summary["levels"]:
+        axes.plot(time, row, "|", color=colour, markersize=14, markeredgewidth=2)
+        label = f"{time:,.0f}"
+        axes.annotate(label, (time, row), (0, 8), textcoords="offset points", size=7, ha="center")
 
 
 def cost(results, file):

@@ -43,6 +43,7 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
     assert Mix.Project.config()[:version] == version
     assert {"linx-netlink-port " <> said, 0} = System.cmd(program(), ["--version"])
     assert String.trim(said) == version
+    assert all(~r/^Version ([\d.]+)/m, read("README.md")) == [version]
     assert read("CHANGELOG.md") =~ ~r/^## (Unreleased|#{Regex.escape(version)})/m
 
     for told <- all(~r/version => <<"([\d.]+)">>/, documented_everywhere()),

@@ -51,7 +51,7 @@ defmodule Linx.Netlink.Port.DemoTest do
       port = Port.open({:spawn_executable, System.find_executable(command)}, options)
       # Every step executes the next one, so this is the script, and later the BEAM.
       {:os_pid, os_pid} = Port.info(port, :os_pid)
-      output = await_output(port, "Running as an ordinary user", "")
+      output = await_output(port, "Running as an ordinary user")
       assert marked(mark) != []
       await_output(port, unquote(moment), output)
 
@@ -75,15 +75,5 @@ defmodule Linx.Netlink.Port.DemoTest do
         {:ok, environment} <- [File.read(file)],
         mark in String.split(environment, <<0>>),
         do: file |> Path.dirname() |> Path.basename()
-  end
-
-  defp await_output(port, expected, output) do
-    if output =~ expected do
-      output
-    else
-      assert_receive {^port, message}, @patience
-      assert {:data, data} = message, "it ended, having said only #{output}"
-      await_output(port, expected, output <> data)
-    end
   end
 end

@@ -1,6 +1,8 @@
 defmodule Linx.Netlink.Port.DocumentsTest do
   use Linx.Netlink.Port.Test.Case, async: false
 
+  alias Linx.Netlink.Port.Test.Resident
+
   @root Path.expand("../..", __DIR__)
 
   test "the client at the end of docs/PROTOCOL.md works as it stands there" do
@@ -28,34 +30,47 @@ defmodule Linx.Netlink.Port.DocumentsTest do
     """
   end
 
-  test "the first session in README.md goes as it is written there" do
-    namespace = Namespace.create()
+  describe "the first session in README.md goes as it is written there," do
+    test "in a namespace with a name" do
+      namespace = Namespace.create()
+      assert_session_goes({:name, namespace.name}, namespace.bridge)
+    end
 
-    session =
-      "README.md"
-      |> document()
-      |> String.replace(["{:name, \"blue\"}"], "{:name, \"#{namespace.name}\"}")
+    test "in a namespace of a user's own" do
+      [command] = Regex.run(~r/^    (unshare .*) &$/m, readme(), capture: :all_but_first)
+      ["unshare" | words] = OptionParser.split(command)
+      made = String.replace(List.last(words), ~r/; exec .*$/, "; exec \"$@\"")
+      resident = Resident.start(["unshare" | List.replace_at(words, -1, made) ++ ["sh"]])
+      assert_session_goes({:pid, resident.pid}, "br0")
+    end
+  end
 
-    lines = for [line] <- Regex.scan(~r/^iex> (.*)$/m, session, capture: :all_but_first), do: line
-    assert length(lines) > 4
+  defp assert_session_goes(netns, bridge) do
+    steps = steps(readme())
+    assert length(steps) > 8
+    assert Enum.count(steps, fn {_line, said} -> said end) == 2
+    assert {"netns = {:name, \"blue\"}", nil} = hd(steps)
 
     bindings =
-      Enum.reduce(lines, [], fn line, bindings ->
-        {_value, bindings} = Code.eval_string(line, bindings)
-        bindings
-      end)
+      for {line, said} <- tl(steps), reduce: [netns: netns] do
+        bindings ->
+          {value, bindings} = Code.eval_string(line, bindings)
+          if said, do: assert(inspect(value) == String.replace(said, "br0", bridge))
+          bindings
+      end
 
-    {:ok, said} = session |> expected() |> Code.string_to_quoted()
-    assert Exception.message(bindings[:error]) == said
     for name <- [:socket, :monitor], do: :socket.close(bindings[name])
   end
 
-  defp document(name), do: @root |> Path.join(name) |> File.read!()
-
-  defp expected(session) do
-    [said] =
-      Regex.run(~r/^iex> Exception.message\(error\)\n(.*)$/m, session, capture: :all_but_first)
-
-    said
+  # What is typed, and what is answered, where that is written down.
+  defp steps(text) do
+    for [_all, line, more, said] <-
+          Regex.scan(~r/^iex> (.*)\n((?:\.\.\.> .*\n)*)((?:(?!iex>|```).*)?)/m, text) do
+      {line <> String.replace(more, "...> ", "\n"), if(said != "", do: said)}
+    end
   end
+
+  defp readme, do: document("README.md")
+
+  defp document(name), do: @root |> Path.join(name) |> File.read!()
 end

@@ -9,6 +9,8 @@ defmodule Linx.Netlink.Port.FactsTest do
   # SOL_SOCKET and SO_PEERCRED, whose answer is three integers.
   @peercred {1, 17}
 
+  @stranded Path.expand("fixtures/stranded.exs", __DIR__)
+
   defp netlink do
     {:ok, socket} = :socket.open(16, :raw, 0)
     socket
@@ -232,6 +234,29 @@ defmodule Linx.Netlink.Port.FactsTest do
 
     # What has a number can't be given another one, not even that of the kernel's choice.
     assert {:error, :einval} = :socket.bind(original, %{family: 16, addr: <<0::80>>})
+  end
+
+  # README.md, "Why not the `netns` option of `:socket`?". In a BEAM of its own: it is lost for anything else.
+  test "the netns option of :socket leaves the scheduler in the other namespace, if socket(2) fails there" do
+    namespace = Namespace.create()
+    {:ok, there} = Linx.Netlink.Port.open({:path, namespace.path}, :route)
+    there = Integer.to_string(Namespace.cookie(there))
+
+    {output, status} =
+      System.cmd("elixir", ["--erl", "+S 1:1", @stranded, namespace.path], stderr_to_stdout: true)
+
+    assert status == 0, output
+    [own | plain] = output |> String.split("\n", trim: true) |> List.last() |> String.split(" ")
+    assert own == Integer.to_string(Namespace.host_cookie())
+
+    assert there in plain,
+           "OTP #{System.otp_release()} opens plain sockets in the BEAM's own namespace again, after " <>
+             "one with `netns` has failed: README.md is out of date, where it says otherwise"
+  end
+
+  test "the netns option of :socket opens in the BEAM's own namespace what is named by no string" do
+    {:ok, socket} = :socket.open(16, :raw, 0, %{netns: nil})
+    assert Namespace.cookie(socket) == Namespace.host_cookie(), "README.md says that it does"
   end
 
   # The BEAM tells nobody when it has closed what belonged to the dead.

@@ -6,7 +6,7 @@ defmodule Linx.Netlink.Port.PackagingTest do
 
   use ExUnit.Case, async: false
 
-  alias Linx.Netlink.Port.Test.Fixture
+  alias Linx.Netlink.Port.Test.{Fixture, Namespace}
 
   @moduletag :packaging
   @moduletag timeout: 600_000
@@ -211,6 +211,26 @@ defmodule Linx.Netlink.Port.PackagingTest do
 
       run!(install, ["--uninstall", "--prefix", prefix], [])
       refute File.exists?(program) or File.exists?(page)
+    end
+
+    test "the REPL is installed if asked for, and shows a member of the group that it works",
+         context do
+      install = Path.join(@root, "script/install")
+      repl = Path.join(context.prefix, "bin/linx-netlink-repl")
+      output = run!(install, ["--prefix", context.prefix, "--group", "daemon", "--repl"], [])
+      assert [check] = Regex.run(~r/^    (#{repl} -e .*)$/m, output, capture: :all_but_first)
+
+      namespace = Namespace.create()
+      check = String.replace(check, "NAME", namespace.name)
+      user = "setpriv --reuid=65511 --regid=65511 --inh-caps=-all --groups"
+
+      assert run!("sh", ["-c", "#{user}=daemon #{check}"], cd: "/") =~ ": #{namespace.bridge}, "
+      assert {said, 1} = run("sh", ["-c", "#{user}=65511 #{check}"], cd: "/")
+      assert said =~ "Permission denied"
+
+      run!(install, ["--uninstall", "--prefix", context.prefix], [])
+      assert all(context.prefix) == []
+      assert {:error, :enoent} = File.lstat(repl)
     end
 
     test "what is wrong with the arguments is said" do

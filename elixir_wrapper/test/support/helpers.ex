@@ -7,6 +7,8 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   alias Linx.Netlink.Port
 
   @patience 20_000
+  # Of what builds something first.
+  @building 300_000
 
   @doc "A server of the test's own, with its own port program."
   def start_server(settings \\ []) do
@@ -107,6 +109,20 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     case File.read("/proc/#{os_pid}/stat") do
       {:ok, stat} -> stat =~ ~r/\) Z/
       {:error, _reason} -> true
+    end
+  end
+
+  @doc "Waits until a port has said this. Returns all that it has said by then."
+  def await_output(port, expected, output \\ "") do
+    if output =~ expected do
+      output
+    else
+      assert_receive {^port, message}, @building
+
+      case message do
+        {:data, data} -> await_output(port, expected, output <> data)
+        {:exit_status, _status} -> flunk("it ended, having said only #{output}")
+      end
     end
   end
 

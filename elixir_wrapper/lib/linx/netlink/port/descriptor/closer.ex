@@ -17,7 +17,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   who open sockets faster than descriptors can be closed would fill the BEAM's table, so they wait when
   64 are to be closed already.
 
-  It is a process of its own, and not linked to the server, so that it outlives it: what a server had
+  It is a process of its own, not linked to the server, and of no application, so that it outlives both: what a server had
   handed out when it was killed still reaches its caller or is closed, and the port program that it had
   no time to end is killed, which it doesn't need unless it is stopped. When the server is gone and
   nothing is left to watch, it ends. Only what a server has received and not yet told it of is lost, if the
@@ -39,7 +39,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   use GenServer
 
-  alias Linx.Netlink.Port.{Descriptor, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Detached, Wire}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:pid, :pending]
@@ -156,6 +156,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   @impl true
   def init({server, pending}) do
+    Detached.detach(self())
     Process.monitor(server)
     {:ok, %{server: server, pending: pending, watched: %{}, gone?: false, processes: []}}
   end
