@@ -3,26 +3,20 @@
 
 use std::fs;
 
+use linx_netlink_port::wire::OPTIONS;
+
 use super::command::COMMANDS;
 use super::kernel::{NAMES, names};
 
-/// The words that requests are made of.
-const WORDS: [&str; 14] = [
-    "open_in_netns",
-    "open_many",
-    "info",
-    "pid",
-    "ext_ack",
-    "cap_ack",
-    "strict_check",
-    "no_enobufs",
-    "listen_all_nsid",
-    "rcvbuf",
-    "sndbuf",
-    "groups",
-    "memberships",
-    "true",
-];
+/// The words that requests are made of, beside the names of options.
+const WORDS: [&str; 10] =
+    ["open_in_netns", "open_many", "info", "pid", "fd", "new", "user", "netns", "true", "false"];
+
+/// All words of the wire that begin so.
+fn words(written: &str) -> Vec<String> {
+    let options = OPTIONS.iter().map(|option| option.name);
+    starting(WORDS.into_iter().chain(options), written)
+}
 
 /// What may stand where `head` ends: the byte that it would begin at, and the choices.
 pub fn complete(head: &str) -> (usize, Vec<String>) {
@@ -41,12 +35,12 @@ pub fn complete(head: &str) -> (usize, Vec<String>) {
     if line.starts_with(':') && !line.contains(char::is_whitespace) {
         return (start, starting(COMMANDS.map(|(name, ..)| name), line));
     }
-    let word = |c: char| c.is_ascii_lowercase() || c == '_';
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let start = head
         .rfind(|c| !word(c))
         .map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
     let written = &head[start..];
-    if written.is_empty() { (start, Vec::new()) } else { (start, starting(WORDS, written)) }
+    if written.is_empty() { (start, Vec::new()) } else { (start, words(written)) }
 }
 
 /// Where the string begins that is open at the end.
@@ -65,7 +59,7 @@ fn open_string(head: &str) -> Option<usize> {
     open
 }
 
-fn starting<const N: usize>(words: [&str; N], written: &str) -> Vec<String> {
+fn starting<'a>(words: impl IntoIterator<Item = &'a str>, written: &str) -> Vec<String> {
     words.into_iter().filter(|word| word.starts_with(written)).map(str::to_owned).collect()
 }
 
@@ -121,6 +115,11 @@ mod tests {
     fn words_of_the_wire() {
         assert_eq!(complete("{open_i"), (1, vec!["open_in_netns".to_owned()]));
         assert_eq!(complete("{:open_m"), (2, vec!["open_many".to_owned()]));
+        assert_eq!(complete("{open_in_netns, new, net").1, ["netns"]);
+        for option in &OPTIONS {
+            let line = format!("{{open_in_netns, new, 0, #{{{}", option.name);
+            assert!(complete(&line).1.contains(&option.name.to_owned()), "{}", option.name);
+        }
         assert!(complete("").1.is_empty());
     }
 

@@ -255,6 +255,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_has_the_same_options_in_the_same_order() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/PROTOCOL.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let (_, section) = page.split_once("\n**Options**").expect("the section");
+        let table = section.lines().skip_while(|line| !line.starts_with('|'));
+        let rows = table.take_while(|line| line.starts_with('|')).skip(2).map(|row| {
+            let columns: Vec<_> = row.split('|').map(|it| it.trim().trim_matches('`')).collect();
+            (columns[1].to_owned(), columns[3].to_owned())
+        });
+        let options = OPTIONS.iter().map(|option| {
+            let of = match option.of {
+                Of::Netlink => "netlink",
+                Of::Others => "others",
+                Of::All => "all",
+            };
+            (option.name.to_owned(), of.to_owned())
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), options.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn names_are_there_once() {
         for (index, option) in OPTIONS.iter().enumerate() {
             assert!(OPTIONS[..index].iter().all(|other| other.name != option.name), "{option:?}");

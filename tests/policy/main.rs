@@ -4,6 +4,7 @@ mod buffers;
 #[path = "../support/change.rs"]
 mod change;
 mod directories;
+mod kinds;
 #[path = "../support/port.rs"]
 mod port;
 mod processes;

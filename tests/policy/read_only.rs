@@ -1,10 +1,11 @@
 //! `--read-only`: nothing can be changed over the sockets.
 
 use crate::change::bring_loopback_up;
-use crate::port::{Port, atom, number, path, program, program_with};
+use crate::port::{Port, atom, fails, new_for_user, number, path, program, program_with, what};
 use crate::scene::{Namespace, run};
 use eetf::{List, Term};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::os::fd::AsRawFd;
@@ -58,4 +59,36 @@ fn events_of_other_namespaces_are_heard() {
     recv(socket.as_raw_fd(), &mut event, MsgFlags::empty()).expect("an event");
     // The index of loopback, behind the header of the message and the first words of the body.
     assert_eq!(event[20..24], 1_u32.to_ne_bytes());
+}
+
+#[test]
+fn other_sockets_are_opened_and_set_up_without_the_right_to_configure() {
+    let namespace = Namespace::new();
+    let there = || path(namespace.path());
+    let port_80 = path([&2_u16.to_ne_bytes()[..], &80_u16.to_be_bytes(), &[0; 12]].concat());
+    let options = [("bind", port_80), ("mark", number(1)), ("rcvbuf", number(4096))];
+    let udp = || what(libc::AF_INET, libc::SOCK_DGRAM, 0);
+    let raw = what(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP);
+    let mut port = Port::start(&program_with(&["--read-only"]));
+    assert!(port.open_what(there(), udp(), &options).is_ok());
+    assert!(port.open_what(there(), raw, &[]).is_ok());
+    // Everybody can change the keys of IPsec through such a socket, whatever he may do himself.
+    let keys = || what(libc::AF_KEY, libc::SOCK_RAW, 2);
+    let refused = port.open_what(there(), keys(), &[]).map(drop);
+    let unknown = fails("socket", Errno::EAFNOSUPPORT);
+    assert!(refused == fails("socket", Errno::EPERM) || refused == unknown, "{refused:?}");
+    // A kernel that has none says so without the option too.
+    let plain = Port::start(&program()).open_what(there(), keys(), &[]).map(drop);
+    assert!(plain.is_ok() || refused == unknown, "{plain:?}");
+}
+
+#[test]
+fn a_namespace_itself_and_new_ones_change_nothing_of_others() {
+    let mut port = Port::start(&program_with(&["--read-only"]));
+    let socket = port.open_what(atom("new"), number(0), &[]).expect("a socket");
+    assert_eq!(bring_loopback_up(&socket), Err(Errno::EPERM));
+    assert!(port.open_what(atom("new"), atom("netns"), &[]).is_ok());
+    // In one that is the user's he may do everything anyway.
+    let socket = port.open_what(new_for_user(), number(0), &[]).expect("a socket");
+    assert_eq!(bring_loopback_up(&socket), Ok(()));
 }

@@ -194,14 +194,15 @@ fn when_there_may_be_no_more_it_is_an_unshare_error() {
         assert_eq!(port.ask(open(place, ROUTE)).failure(), at("unshare", libc::ENOSPC));
     }
     drop(held);
-    eventually(|| port.ask(open(new(), ROUTE)).is_opened(), |opened| *opened);
+    eventually(|| port.ask(open(new(), ROUTE)).was_opened(), |opened| *opened);
     port.end();
 }
 
 /// One of a mix of all kinds.
 fn mixed(index: usize) -> Term {
-    let place = if index % 2 == 0 { new() } else { new_for_user() };
-    let what = if index % 3 == 0 { netns() } else { any(libc::AF_INET, libc::SOCK_DGRAM, 0) };
+    let place = if index.is_multiple_of(2) { new() } else { new_for_user() };
+    let what =
+        if index.is_multiple_of(3) { netns() } else { any(libc::AF_INET, libc::SOCK_DGRAM, 0) };
     entry(place, what)
 }
 

@@ -42,7 +42,7 @@ impl Reply {
     }
 
     /// Whether it is `{Id, ok}`, with its descriptor.
-    pub fn is_opened(self) -> bool {
+    pub fn was_opened(self) -> bool {
         matches!(self, Reply::Pair(..)) && self.opened().as_raw_fd() >= 0
     }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The child processes of the port program, ended ones that were not waited for included.
-fn children(program: u32) -> Vec<i32> {
+pub fn children(program: u32) -> Vec<i32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{program}/task")) else { return Vec::new() };
     threads
         .flatten()
@@ -23,7 +23,7 @@ fn children(program: u32) -> Vec<i32> {
         .collect()
 }
 
-fn descriptors(program: u32) -> usize {
+pub fn descriptors(program: u32) -> usize {
     fs::read_dir(format!("/proc/{program}/fd")).expect("the program lives").count()
 }
 
@@ -205,7 +205,7 @@ fn stop(process: i32) -> bool {
 }
 
 /// Asks again and again until it is so.
-fn eventually(what: &str, so: impl Fn() -> bool) {
+pub fn eventually(what: &str, so: impl Fn() -> bool) {
     let limit = Instant::now() + TIMEOUT;
     while !so() {
         assert!(Instant::now() < limit, "never: {what}");

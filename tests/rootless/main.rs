@@ -3,7 +3,12 @@
 
 mod children;
 mod container;
+mod lab;
+mod link;
+mod made;
 mod opening;
+#[path = "../support/scene.rs"]
+mod scene;
 
 use container::Container;
 use eetf::{Atom, Binary, FixInteger, Term, Tuple};
