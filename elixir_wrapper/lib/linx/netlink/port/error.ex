@@ -8,7 +8,8 @@ defmodule Linx.Netlink.Port.Error do
       over), `:thread` (the port program has no room for the request), or `:port` (the port program
       itself can't be used);
     * `:errno` is the error as an atom, such as `:eperm`, and `:code` the same as the kernel's number;
-    * `:netns` and `:protocol` are what was asked for.
+    * `:netns` and `:protocol` are what was asked for: where, and which kind of descriptor, as `open/3` takes
+      it, or `:netns` for the namespace itself.
 
   It is an exception, so that it can be raised, and `Exception.message/1` says what failed, on what,
   and, where there is a usual cause, what to do:
@@ -19,12 +20,13 @@ defmodule Linx.Netlink.Port.Error do
         "no such file or directory (ENOENT); `ip netns list` shows the names there are"
   """
 
-  alias Linx.Netlink.Port.{Errno, Netns}
+  alias Linx.Netlink.Port.{Errno, Netns, What}
 
   @typedoc "The step that failed."
   @type stage() ::
           :open
           | :setns
+          | :unshare
           | :userns
           | :fork
           | :socket
@@ -39,7 +41,7 @@ defmodule Linx.Netlink.Port.Error do
           errno: atom(),
           code: pos_integer(),
           netns: Netns.t() | nil,
-          protocol: Linx.Netlink.Port.Protocol.t() | nil
+          protocol: What.t() | :netns | nil
         }
 
   defexception [:stage, :errno, :code, :netns, :protocol]
@@ -64,6 +66,8 @@ defmodule Linx.Netlink.Port.Error do
   defp attempt(%{stage: :open} = error), do: "open #{Netns.describe(error.netns)}"
   defp attempt(%{stage: :setns} = error), do: "enter #{Netns.describe(error.netns)}"
 
+  defp attempt(%{stage: :unshare} = error), do: "make #{Netns.describe(error.netns)}"
+
   defp attempt(%{stage: :userns} = error),
     do: "enter the user namespace of #{Netns.describe(error.netns)}"
 
@@ -73,6 +77,7 @@ defmodule Linx.Netlink.Port.Error do
   defp attempt(%{stage: :socket} = error), do: "open #{socket(error)}"
   defp attempt(%{stage: :setsockopt} = error), do: "set an option of #{socket(error)}"
   defp attempt(%{stage: :bind} = error), do: "bind #{socket(error)}"
+  defp attempt(%{stage: :listen} = error), do: "listen on #{socket(error)}"
   defp attempt(%{stage: :send} = error), do: "hand over #{socket(error)}"
   defp attempt(%{stage: :thread, netns: nil}), do: "find room in the port program"
 
@@ -82,11 +87,10 @@ defmodule Linx.Netlink.Port.Error do
   defp attempt(%{stage: :port, netns: nil}), do: "use the port program"
   defp attempt(%{stage: :port} = error), do: "use the port program for #{socket(error)}"
 
-  defp socket(%{protocol: nil} = error), do: "a netlink socket in #{Netns.describe(error.netns)}"
+  defp socket(%{protocol: :netns} = error),
+    do: "#{What.describe(:netns)} of #{Netns.describe(error.netns)}"
 
-  defp socket(%{protocol: protocol} = error) do
-    "a netlink socket of protocol #{inspect(protocol)} in #{Netns.describe(error.netns)}"
-  end
+  defp socket(error), do: "#{What.describe(error.protocol)} in #{Netns.describe(error.netns)}"
 
   defp remedy(error) do
     case hint(error) do

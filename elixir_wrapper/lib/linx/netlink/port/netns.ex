@@ -14,18 +14,46 @@ defmodule Linx.Netlink.Port.Netns do
       {:ok, {:pid, 4711}}
       iex> Linx.Netlink.Port.Netns.resolve!("/run/netns/bl\\0ue")
       {:error, {:open, 22}}
+
+  A network namespace that is open in the BEAM is a struct of this module. `Linx.Netlink.Port.new_netns/1`
+  and `Linx.Netlink.Port.open_netns/2` return one. It names the namespace by its descriptor, `:fd`.
   """
+
+  @derive {Inspect, only: [:fd]}
+  @enforce_keys [:fd, :id, :keeper, :closed]
+  defstruct @enforce_keys
+
+  @typedoc """
+  A network namespace that is open here: its descriptor; by which number which process keeps it; and whether
+  that has closed it.
+  """
+  @type open() :: %__MODULE__{
+          fd: non_neg_integer(),
+          id: non_neg_integer(),
+          keeper: struct(),
+          closed: :atomics.atomics_ref()
+        }
 
   @typedoc "A network namespace, as users name it."
   @type t() ::
           :host
+          | open()
           | {:path, Path.t()}
           | {:pid, pos_integer()}
           | {:name, String.t()}
           | Path.t()
 
-  @typedoc "A network namespace, as the wire knows it; `:host` is none of the port program's business."
-  @type wire() :: :host | binary() | {:pid, pos_integer()}
+  @typedoc """
+  A network namespace, as the wire knows it; `:host` is none of the port program's business. The descriptor
+  of one that is open here is sent under a key, which is used once.
+  """
+  @type wire() ::
+          :host
+          | binary()
+          | {:pid, pos_integer()}
+          | :new
+          | {:new, :user}
+          | {:fd, key :: pos_integer(), open()}
 
   # PATH_MAX counts the byte that ends the string.
   @path_max 4096
@@ -41,6 +69,10 @@ defmodule Linx.Netlink.Port.Netns do
   """
   @spec resolve!(term()) :: {:ok, wire()} | {:error, {:open, pos_integer()}}
   def resolve!(:host), do: {:ok, :host}
+
+  def resolve!(%__MODULE__{} = netns),
+    do: {:ok, {:fd, System.unique_integer([:positive]), netns}}
+
   def resolve!({:path, path}), do: path!(path)
 
   # The largest pid_t.
@@ -51,8 +83,32 @@ defmodule Linx.Netlink.Port.Netns do
   def resolve!(other) do
     raise ArgumentError,
           "not a network namespace: #{inspect(other)}; expected :host, {:path, path}, " <>
-            "{:pid, pid}, {:name, name} or a path"
+            "{:pid, pid}, {:name, name}, a path or a #{inspect(__MODULE__)}"
   end
+
+  @doc """
+  A network namespace that is open here, kept by a process under a number.
+
+      iex> netns = Linx.Netlink.Port.Netns.open(18, 7, %{})
+      iex> Linx.Netlink.Port.Netns.closed?(netns)
+      false
+      iex> {Linx.Netlink.Port.Netns.closing(netns), Linx.Netlink.Port.Netns.closed?(netns)}
+      {:ok, true}
+  """
+  @spec open(non_neg_integer(), non_neg_integer(), map()) :: open()
+  def open(fd, id, keeper),
+    do: %__MODULE__{fd: fd, id: id, keeper: keeper, closed: :atomics.new(1, [])}
+
+  @doc """
+  Whether it has been closed, or is about to be. As long as it is not, its number is that of its
+  descriptor, and of no other.
+  """
+  @spec closed?(open()) :: boolean()
+  def closed?(%__MODULE__{closed: closed}), do: :atomics.get(closed, 1) == 1
+
+  @doc "Says that it will be closed now. Only then is it."
+  @spec closing(open()) :: :ok
+  def closing(%__MODULE__{closed: closed}), do: :atomics.put(closed, 1, 1)
 
   @doc """
   The wire's form of a path given as bytes: checked as the kernel would, and made absolute. The errors
@@ -86,6 +142,8 @@ defmodule Linx.Netlink.Port.Netns do
   @spec describe(term()) :: String.t()
   def describe(nil), do: "a network namespace"
   def describe(:host), do: "the BEAM's own network namespace"
+  def describe(new) when new in [:new, {:new, :user}], do: "a new network namespace"
+  def describe(%__MODULE__{fd: fd}), do: "the network namespace of descriptor #{fd}"
   def describe({:pid, pid}), do: "the network namespace of process #{inspect(pid)}"
   def describe({:name, name}), do: "the network namespace #{inspect(name)} (/run/netns/#{name})"
   def describe({:path, path}), do: describe(path)
