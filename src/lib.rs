@@ -7,12 +7,13 @@
 //! | [`handover`] | meets the client at the rendezvous; later sends descriptors over the pair |
 //! | [`serve`] | reads frames, gives each request a thread, writes replies, ends |
 //! | [`wire`] | bytes to requests, replies to bytes |
-//! | [`netns`] | finds, checks and enters a network namespace |
-//! | [`socket`] | opens a netlink socket and sets it up |
-//! | [`rootless`] | where the program may not enter: the same through a child process |
+//! | [`netns`] | finds or makes, checks and enters a network namespace |
+//! | [`socket`] | opens a socket and sets it up |
+//! | [`rootless`] | where the program may not enter or make one: the same through a child process |
 //!
 //! `serve` uses `wire`, `netns`, `socket`, `rootless` and `handover`, and reports what `confine` did;
-//! `rootless` uses `netns` and `socket`; `confine` knows the constants of `netns` that it allows.
+//! `rootless` uses `netns` and `socket`; `confine` knows the constants of `netns` that it allows, and what
+//! `socket` opens within a policy.
 //! Beyond that they know of each other only the vocabulary of `wire`, which knows nobody.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]

@@ -3,7 +3,7 @@
 use eetf::{Atom, BigInteger, Binary, ByteList, FixInteger, List, Map, Term, Tuple};
 use linx_netlink_port::wire::{
     AF_INET6, AF_NETLINK, Command, Entry, Form, Malformed, Netns, OPTIONS, Options, Owner, Request,
-    Setting, Socket, SocketOption, What, Where, read_request,
+    Setting, Socket, SocketOption, What, Where, read_key, read_request,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -210,6 +210,16 @@ proptest! {
     fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..300)) {
         // It returns, which is all that can be said of it.
         let _ = read_request(&bytes);
+    }
+
+    #[test]
+    fn a_key_is_what_a_client_has_written_and_nothing_more(
+        key in any::<u64>(), bytes in vec(any::<u8>(), 0..20),
+    ) {
+        prop_assert_eq!(read_key(&frame(&integer(key))), Some(key));
+        let longer = [frame(&integer(key)), bytes.clone()].concat();
+        prop_assert_eq!(read_key(&longer).is_some(), bytes.is_empty());
+        let _ = read_key(&bytes);
     }
 
     #[test]

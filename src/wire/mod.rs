@@ -1,8 +1,9 @@
 //! Bytes to requests, and replies to bytes: the External Term Format as `docs/PROTOCOL.md` uses it.
 //!
 //! The way in: a frame's bytes are walked once by `shape`, which refuses everything that is not
-//! one small, complete term; only then does `eetf` see them, and `read` makes a [`Request`]
-//! out of its terms: of each entry by `entry`, of its options by `setting` and the table in `option`. The way out: `reply` makes a term and encodes it.
+//! one small, complete term; only then does `eetf` see them, and `read` makes a [`Request`] out of its
+//! terms: each entry is read by `entry`, its options by `setting`, after the table in `option`. The way
+//! out: `reply` makes a term and encodes it.
 //!
 //! No system calls and no input or output in this room; it depends on no other room.
 

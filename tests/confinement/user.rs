@@ -1,7 +1,7 @@
 //! The program as an ordinary user, with capabilities on its file and without.
 
 use crate::change::bring_loopback_up;
-use crate::port::{PROGRAM, Port, fails, path, pid, program, words};
+use crate::port::{PROGRAM, Port, atom, fails, new_for_user, path, pid, program, what, words};
 use crate::scene::{Directory, Namespace, USER, cookie, run, with_private_mounts};
 use linx_netlink_client::Start;
 use nix::errno::Errno;
@@ -77,6 +77,32 @@ fn with_file_capabilities_nobody_can_write_over_its_sockets_unless_its_caller_co
     let mut port = as_user_with(&["--inh-caps=+net_admin"], &executable, &["--read-only"]);
     let socket = port.open(path(namespace.path()), 0).expect("a socket");
     assert_eq!(bring_loopback_up(&socket), Err(Errno::EPERM));
+}
+
+#[test]
+fn with_file_capabilities_other_sockets_are_opened_as_far_as_those_go() {
+    let (directory, namespace) = (Directory::new(), Namespace::new());
+    let there = || path(namespace.path());
+    let port_80 = || path([&2_u16.to_ne_bytes()[..], &80_u16.to_be_bytes(), &[0; 12]].concat());
+    let (tcp, raw) = (|| what(2, 1, 0), || what(2, 3, 1));
+    let executable = with_capabilities(&directory);
+    let mut port = as_user(&executable, &[]);
+    for netns in [there(), atom("new"), new_for_user()] {
+        assert!(port.open_what(netns, tcp(), &[]).is_ok());
+    }
+    assert_eq!(port.open_what(there(), raw(), &[]).map(drop), fails("socket", Errno::EPERM));
+    let bound = port.open_what(there(), tcp(), &[("bind", port_80())]).map(drop);
+    assert_eq!(bound, fails("bind", Errno::EACCES));
+    drop(port);
+    let more = CAPABILITIES.replace("=ep", ",cap_net_raw,cap_net_bind_service=ep");
+    run("setcap", [Path::new(&more), &executable]);
+    let mut port = as_user(&executable, &[]);
+    assert!(port.open_what(there(), raw(), &[]).is_ok());
+    assert!(port.open_what(there(), tcp(), &[("bind", port_80())]).is_ok());
+    // What only CAP_NET_ADMIN opens is not opened for him: who has such a socket needs it no more.
+    let keys = port.open_what(there(), what(15, 3, 2), &[]).map(drop);
+    let unknown = fails("socket", Errno::EAFNOSUPPORT);
+    assert!(keys == unknown || keys == fails("socket", Errno::EPERM), "{keys:?}");
 }
 
 #[test]

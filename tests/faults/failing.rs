@@ -4,7 +4,8 @@
 use crate::calls::{Call, Faults, start_watched};
 use crate::namespace::{Namespace, cookie};
 use crate::program::{
-    Program, Rest, atom, error, info, integer, list, open, open_many, open_pid, open_with, request,
+    Program, Rest, atom, error, info, integer, list, open, open_many, open_new, open_pid,
+    open_with, request,
 };
 use eetf::Term;
 use nix::errno::Errno;
@@ -169,6 +170,45 @@ fn handing_over_fails_at_send() {
     let many = open_many([&*path, Path::new("/dev/null"), &*path]);
     let told = "{error,[{send,105},{setns,22},{send,105}]}";
     fails(libc::SYS_sendmsg, always, Errno::ENOBUFS, &many, told);
+}
+
+#[test]
+fn making_a_namespace_fails_at_unshare() {
+    for what in [integer(0), atom("netns")] {
+        for errno in [Errno::EUSERS, Errno::ENOSPC, Errno::ENOMEM] {
+            for for_user in [false, true] {
+                let request = open_new(for_user, what.clone());
+                fails(libc::SYS_unshare, always, errno, &request, &error("unshare", errno));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_program_may_not_make_for_itself_it_makes_for_the_user() {
+    let (mut program, faults, _) = start(&[libc::SYS_unshare]);
+    let is_user = |call: Call| call.arguments[0] == libc::CLONE_NEWUSER as u64;
+    faults.set(move |call| is_user(call).then_some(Errno::EPERM));
+    let told = error("unshare", Errno::EPERM);
+    assert_eq!(program.outcome(&open_new(true, atom("netns"))), told);
+    assert_eq!(program.outcome(&open_new(false, atom("netns"))), "ok");
+    // In the child it is refused too.
+    faults.set(move |call| (!is_user(call)).then_some(Errno::EPERM));
+    assert_eq!(program.outcome(&open_new(false, atom("netns"))), told);
+    let mut calls = 0;
+    faults.set(move |_| {
+        calls += 1;
+        (calls == 1).then_some(Errno::EPERM)
+    });
+    assert_eq!(program.outcome(&open_new(false, atom("netns"))), "ok");
+}
+
+#[test]
+fn opening_the_new_namespace_fails_at_open() {
+    for errno in [Errno::EMFILE, Errno::ENOENT] {
+        let request = open_new(false, atom("netns"));
+        fails(libc::SYS_openat, |call| !is_path_only(call), errno, &request, &error("open", errno));
+    }
 }
 
 #[test]

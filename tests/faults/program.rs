@@ -174,6 +174,12 @@ pub fn open_many<'a>(netns: impl IntoIterator<Item = &'a Path>) -> Term {
 }
 
 /// `{open_in_netns, {pid, Pid}, 0}`
+/// Anything in a new namespace, the user's own or the program's.
+pub fn open_new(for_user: bool, what: Term) -> Term {
+    let new = if for_user { tuple([atom("new"), atom("user")]) } else { atom("new") };
+    tuple([atom("open_in_netns"), new, what])
+}
+
 pub fn open_pid(pid: u32) -> Term {
     let pid = tuple([atom("pid"), integer(pid.into())]);
     tuple([atom("open_in_netns"), pid, integer(0)])

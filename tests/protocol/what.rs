@@ -205,3 +205,23 @@ fn no_file_is_made_for_a_unix_socket() {
     port.open(open_with(namespace.by_path(), stream(), map([("bind", binary(address))])));
     port.end();
 }
+
+#[test]
+fn ten_thousand_of_all_kinds_leave_nothing() {
+    let namespace = Namespace::new();
+    let mut port = Port::start();
+    let before = port.descriptors();
+    for round in 0..40 {
+        let entries: Vec<_> = (0..250)
+            .map(|index| match SOCKETS.get((round + index) % (SOCKETS.len() + 1)) {
+                Some((domain, kind, protocol, _)) => {
+                    entry(namespace.by_path(), any(*domain, *kind, *protocol))
+                }
+                None => entry(namespace.by_pid(), netns()),
+            })
+            .collect();
+        assert!(port.ask(open_many(entries)).opened_many().iter().all(Result::is_ok));
+    }
+    port.holds_again(before);
+    port.end();
+}

@@ -94,28 +94,46 @@ fn process() {
     let _ = stdin().read(&mut [0]);
 }
 
-/// Starts the lab, and waits for it to be there.
-fn start_lab() -> (Child, Vec<u32>) {
-    let user = as_user(USER);
-    let mut lab = Command::new(&user[0])
-        .args(&user[1..])
-        .arg(std::env::current_exe().expect("this program"))
-        .args(["--exact", "lab::process", "--ignored", "--nocapture", "--test-threads=1"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("setpriv is there");
-    let mut said = String::new();
-    for line in BufReader::new(lab.stderr.take().expect("a pipe")).lines().map_while(Result::ok) {
-        if let Some(numbers) = line.strip_prefix(READY) {
-            let numbers = numbers.split_whitespace().map(|it| it.parse().expect("a number"));
-            return (lab, numbers.collect());
+/// A lab that runs; killed when this is dropped.
+struct Lab {
+    process: Child,
+    /// What it says of itself.
+    numbers: Vec<u32>,
+}
+
+impl Lab {
+    /// Starts it, and waits for it to be there.
+    fn start() -> Lab {
+        let user = as_user(USER);
+        let process = Command::new(&user[0])
+            .args(&user[1..])
+            .arg(std::env::current_exe().expect("this program"))
+            .args(["--exact", "lab::process", "--ignored", "--nocapture", "--test-threads=1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("setpriv is there");
+        let mut lab = Lab { process, numbers: Vec::new() };
+        let mut said = Vec::new();
+        let stderr = BufReader::new(lab.process.stderr.take().expect("a pipe"));
+        for line in stderr.lines().map_while(Result::ok) {
+            if let Some(numbers) = line.strip_prefix(READY) {
+                let numbers = numbers.split_whitespace().map(|it| it.parse::<u32>().expect("it"));
+                lab.numbers.extend(numbers);
+                return lab;
+            }
+            said.push(line);
         }
-        said += &line;
-        said += "\n";
+        panic!("{}", said.join("\n"));
     }
-    panic!("{said}");
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// Whether an interface of this name is in the namespace.
@@ -127,8 +145,8 @@ fn has(namespace: &Namespace, name: &str) -> bool {
 #[test]
 fn an_ordinary_user_has_a_network_of_his_own_and_it_is_gone_with_its_process() {
     let witness = Namespace::new();
-    let (mut lab, numbers) = start_lab();
-    let [pid, program, near, far] = numbers[..] else { panic!("{numbers:?}") };
+    let lab = Lab::start();
+    let [pid, program, near, far] = lab.numbers[..] else { panic!("{:?}", lab.numbers) };
     // The kernel takes both ends of a cable away when the namespace of one is gone.
     for (name, descriptor) in [("near", near), ("far", far)] {
         let inside = format!("--net=/proc/{pid}/fd/{descriptor}");
@@ -137,8 +155,7 @@ fn an_ordinary_user_has_a_network_of_his_own_and_it_is_gone_with_its_process() {
         run("nsenter", [&words[..], &peer[..]].concat());
         assert!(has(&witness, name));
     }
-    lab.kill().expect("it is killed");
-    lab.wait().expect("its end");
+    drop(lab);
     let limit = Instant::now() + Duration::from_secs(60);
     let is_left = || {
         has(&witness, "near")
@@ -146,7 +163,7 @@ fn an_ordinary_user_has_a_network_of_his_own_and_it_is_gone_with_its_process() {
             || fs::exists(format!("/proc/{program}")).expect("/proc")
     };
     while is_left() {
-        assert!(Instant::now() < limit, "something is left of {numbers:?}");
+        assert!(Instant::now() < limit, "something is left");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
