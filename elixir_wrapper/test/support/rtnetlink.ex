@@ -19,6 +19,10 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
   @ifla_ifname 3
   @ifla_linkinfo 18
   @ifla_info_kind 1
+  @ifla_info_data 2
+  @ifla_net_ns_fd 28
+  @veth_info_peer 1
+  @iff_up 1
   @ifa_local 2
 
   @timeout 10_000
@@ -45,6 +49,22 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
     kind = nla(@ifla_info_kind, "bridge")
     body = [<<0::128>>, nla(@ifla_ifname, name <> <<0>>), nla(@ifla_linkinfo, kind)]
     talk(socket, @newlink, @create, body)
+  end
+
+  @doc """
+  Makes a pair of interfaces, the second one in the network namespace of a descriptor: `:ok`, or the kernel's
+  error number.
+  """
+  def create_veth(socket, name, peer, fd) do
+    far = [<<0::128>>, nla(@ifla_ifname, peer <> <<0>>), nla(@ifla_net_ns_fd, <<fd::native-32>>)]
+    data = nla(@ifla_info_data, nla(@veth_info_peer, IO.iodata_to_binary(far)))
+    info = nla(@ifla_linkinfo, nla(@ifla_info_kind, "veth") <> data)
+    talk(socket, @newlink, @create, [<<0::128>>, nla(@ifla_ifname, name <> <<0>>), info])
+  end
+
+  @doc "Sets an interface up: `:ok`, or the kernel's error number."
+  def set_up(socket, index) do
+    talk(socket, @newlink, 0, <<0::32, index::native-32, @iff_up::native-32, @iff_up::native-32>>)
   end
 
   @doc "Sets an IPv4 address with a prefix of 24 bits: `:ok`, or the kernel's error number."

@@ -92,6 +92,7 @@ defmodule Linx.Netlink.Port do
 
   alias Linx.Netlink.Port.{
     Call,
+    Descriptor,
     Entry,
     Error,
     Netns,
@@ -219,16 +220,15 @@ defmodule Linx.Netlink.Port do
   @doc """
   The same, but for the descriptor itself, a plain integer.
 
-  It is the caller's, and nobody closes it for him: not when he dies, nor when it is used. It is meant to be
-  given away at once:
+  It is for `:gen_tcp.listen(0, fd: fd)`, `:gen_udp.open(0, fd: fd)`, and `:gen_tcp.connect/3` with `fd: fd`.
+  Bind it here, by `:bind`, and give them neither an address nor a port.
 
-    * `:gen_tcp.listen(0, fd: fd)`, `:gen_udp.open(0, fd: fd)` and `:gen_tcp.connect/3` with `fd: fd` take it
-      over. Closing *that* socket closes it, so it must not be closed again;
-    * with `inet_backend: :socket` they use a duplicate, as `:socket.open/1` does. Then it stays open, until
-      `Linx.Netlink.Socket.Native.close_fd/1`.
+  The number has no owner. A socket of `:gen_tcp` or `:gen_udp` uses it (or a duplicate, with
+  `inet_backend: :socket`), but does not close it, neither by its `close` nor with its owner. So it is yours
+  to close, once: by `close_descriptor/2`, which does it after the socket that uses it, or by
+  `close_descriptor/1`, when nothing uses it any more. Until then it keeps its namespace alive.
 
-  Bind it here, by `:bind`: `:gen_tcp` and `:gen_udp` take what they are given as it is. For `:host`, the
-  socket is opened by the BEAM.
+  For `:host`, the socket is opened by the BEAM.
 
   ## Example
 
@@ -236,6 +236,7 @@ defmodule Linx.Netlink.Port do
       iex> {:ok, fd} =
       ...>   Linx.Netlink.Port.open_descriptor(:host, {:inet, :dgram, :udp}, bind: bind)
       iex> {:ok, udp} = :gen_udp.open(0, fd: fd)
+      iex> :ok = Linx.Netlink.Port.close_descriptor(fd, udp)
       iex> {:ok, {{127, 0, 0, 1}, port}} = :inet.sockname(udp)
       iex> {port > 0, :gen_udp.close(udp)}
       {true, :ok}
@@ -246,6 +247,22 @@ defmodule Linx.Netlink.Port do
     {server, timeout, options} = Options.split!(options, __MODULE__)
     {netns, what, options} |> Entry.new!([], :descriptor) |> open_one(server, timeout)
   end
+
+  @doc """
+  Closes a descriptor of `open_descriptor/3` that nothing uses.
+
+  Never close the same one twice: in between, the number may have been given to something else.
+  """
+  @spec close_descriptor(non_neg_integer()) :: :ok
+  def close_descriptor(fd) when is_integer(fd) and fd >= 0, do: Descriptor.close(fd)
+
+  @doc """
+  Closes it when the socket of `:gen_tcp` or `:gen_udp` that uses it is closed, however that happens. It is
+  closed soon if the socket is closed already.
+  """
+  @spec close_descriptor(non_neg_integer(), :inet.socket()) :: :ok
+  def close_descriptor(fd, socket) when is_integer(fd) and fd >= 0,
+    do: Descriptor.close_after(fd, socket)
 
   @doc """
   Makes a network namespace. There is only the loopback interface in it, and that is down.

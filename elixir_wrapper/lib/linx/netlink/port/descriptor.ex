@@ -20,7 +20,7 @@ defmodule Linx.Netlink.Port.Descriptor do
       :ok
   """
 
-  alias Linx.Netlink.Port.What
+  alias Linx.Netlink.Port.{Detached, What}
 
   @typedoc "A number in the BEAM's descriptor table."
   @type t() :: non_neg_integer()
@@ -67,6 +67,31 @@ defmodule Linx.Netlink.Port.Descriptor do
     end
 
     :ok
+  end
+
+  @doc """
+  Closes a descriptor when a socket of `:gen_tcp` or `:gen_udp` has been closed.
+
+  ## Example
+
+      iex> {:ok, udp} = :gen_udp.open(0)
+      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Port.Descriptor.close_after(fd, udp)
+      iex> {File.exists?("/proc/self/fd/\#{fd}"), :gen_udp.close(udp)}
+      {true, :ok}
+  """
+  @spec close_after(t(), :inet.socket()) :: :ok
+  def close_after(fd, socket) do
+    # It must not end with the application that it happens to be called by.
+    Detached.detach(
+      spawn(fn ->
+        monitor = :inet.monitor(socket)
+
+        receive do
+          {:DOWN, ^monitor, _type, _socket, _info} -> close(fd)
+        end
+      end)
+    )
   end
 
   @doc """

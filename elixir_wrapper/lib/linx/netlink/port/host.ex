@@ -44,8 +44,8 @@ defmodule Linx.Netlink.Port.Host do
 
       iex> {:ok, socket} = Linx.Netlink.Port.Host.open(0, %{})
       iex> {:ok, fd} = Linx.Netlink.Port.Host.detach(socket)
-      iex> {:socket.info(socket).rstates, Linx.Netlink.Socket.Native.close_fd(fd)}
-      {[:closed], :ok}
+      iex> {:socket.sockname(socket), Linx.Netlink.Port.close_descriptor(fd)}
+      {{:error, :closed}, :ok}
   """
   @spec detach(:socket.socket()) :: {:ok, Descriptor.t()} | {:error, {:port, pos_integer()}}
   def detach(socket) do

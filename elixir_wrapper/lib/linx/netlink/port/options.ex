@@ -150,6 +150,7 @@ defmodule Linx.Netlink.Port.Options do
       %{ext_ack: true, memberships: [1, 9]}
       iex> Linx.Netlink.Port.Options.wire!([groups: -1], 0)
       ** (ArgumentError) the option :groups must be a mask of 32 bits, got: -1
+
       iex> Linx.Netlink.Port.Options.wire!([groups: 1], {2, 2, 17})
       ** (ArgumentError) the option :groups is not one of such a socket, but of netlink sockets
   """
