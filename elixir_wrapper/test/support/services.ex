@@ -4,8 +4,6 @@ defmodule Linx.Netlink.Port.Test.Services do
   numbers of the namespaces in which the sockets are (`SO_NETNS_COOKIE`).
   """
 
-  @compile {:no_warn_undefined, [:public_key, :ssl]}
-
   import Bitwise
 
   alias Linx.Netlink.Port
@@ -186,7 +184,9 @@ defmodule Linx.Netlink.Port.Test.Services do
   defp certificates do
     # subjectAltName, as a name.
     name = {:Extension, {2, 5, 29, 17}, false, [dNSName: ~c"localhost"]}
-    chain = %{root: [], intermediates: [], peer: [extensions: [name]]}
-    :public_key.pkix_test_data(%{server_chain: chain, client_chain: %{chain | peer: []}})
+    # The defaults are too weak, or too new, for TLS 1.3.
+    strong = [digest: :sha256, key: {:namedCurve, :secp256r1}]
+    chain = %{root: strong, intermediates: [], peer: [extensions: [name]] ++ strong}
+    :public_key.pkix_test_data(%{server_chain: chain, client_chain: %{chain | peer: strong}})
   end
 end
