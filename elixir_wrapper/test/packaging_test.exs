@@ -180,10 +180,12 @@ defmodule Linx.Netlink.Port.PackagingTest do
       %{prefix: Path.join(Fixture.directory(), "prefix")}
     end
 
-    test "cargo installs it", %{prefix: prefix} do
-      args = ~w(install --quiet --locked --path . --target-dir target --root) ++ [prefix]
-      run!("cargo", args, cd: @root)
-      assert run!(Path.join(prefix, "bin/#{@program}"), ["--version"], []) =~ "#{@program} "
+    test "cargo installs it, and the REPL", %{prefix: prefix} do
+      for {package, program} <- [{".", @program}, {"repl", "linx-netlink-repl"}] do
+        args = ~w(install --quiet --locked --target-dir target --path) ++ [package]
+        run!("cargo", args ++ ["--root", prefix], cd: @root)
+        assert run!(Path.join(prefix, "bin/#{program}"), ["--version"], []) =~ "#{program} "
+      end
     end
 
     test "it is installed for the whole machine, and uninstalled", %{prefix: prefix} do
