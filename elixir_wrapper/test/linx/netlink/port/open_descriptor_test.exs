@@ -76,28 +76,4 @@ defmodule Linx.Netlink.Port.OpenDescriptorTest do
     {:error, error} = Port.open_descriptor(:host, {:inet, :dgram, 99})
     assert {error.stage, error.errno} == {:socket, :eprotonosupport}
   end
-
-  @tag timeout: 300_000
-  test "10,000 of each kind leave no descriptor in either process" do
-    server = start_server()
-    # The port program keeps the user namespace to which those belong that it makes for its user.
-    {:ok, netns} = Port.new_netns(owner: :user, server: server)
-    before = Descriptors.count_both(server)
-
-    for _number <- 1..10_000 do
-      {:ok, socket} = Port.open(netns, {:inet, :dgram, :udp}, server: server)
-      :ok = :socket.close(socket)
-      {:ok, fd} = Port.open_descriptor(netns, {:inet, :stream, :tcp}, server: server)
-      :ok = Port.close_descriptor(fd)
-    end
-
-    for _number <- 1..10_000 do
-      {:ok, made} = Port.new_netns(owner: :system, server: server)
-      :ok = Port.close_netns(made)
-      {:ok, made} = Port.new_netns(owner: :user, server: server)
-      :ok = Port.close_netns(made)
-    end
-
-    Descriptors.await_both(server, before)
-  end
 end
