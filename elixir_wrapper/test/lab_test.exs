@@ -66,6 +66,34 @@ defmodule Linx.Netlink.Port.LabTest do
     end
   end
 
+  test "a link leads from one port program's namespace to another's if it is sent with an address" do
+    machine = Machine.start()
+    Machine.run(machine, "useradd --system --user-group my_app")
+    beam = Beam.start(machine, @command)
+
+    assert Beam.call(beam, Lab, :link_between_programs, []) == %{
+             plain: {:error, 1},
+             addressed: :ok
+           }
+  end
+
+  test "a limit of the system's is ENOSPC, and the message names it" do
+    machine = Machine.start()
+    Machine.run(machine, "useradd --system --user-group my_app")
+    # In a user namespace, the limit is its own.
+    [user, start] = String.split(@command, " /opt", parts: 2)
+
+    limited =
+      "#{user} unshare --user --map-root-user sh -c " <>
+        "'echo 2 >/proc/sys/user/max_net_namespaces; exec /opt#{start} \"$@\"' sh"
+
+    beam = Beam.start(machine, limited)
+    {made, message} = Beam.call(beam, Lab, :make_all, [])
+    assert made == 2
+    assert message =~ "ENOSPC"
+    assert message =~ "user.max_net_namespaces"
+  end
+
   for owner <- [:system, :user] do
     test "root makes one for the #{owner}" do
       lab = Lab.build(owner: unquote(owner))

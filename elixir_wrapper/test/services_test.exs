@@ -7,7 +7,7 @@ defmodule Linx.Netlink.Port.ServicesTest do
   use Linx.Netlink.Port.Test.Case, async: false
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Test.{App, Machine, Services}
+  alias Linx.Netlink.Port.Test.{App, Lab, Machine, Services}
 
   @program "/opt/linx-netlink-port/linx-netlink-port"
   @capabilities "cap_net_admin,cap_net_bind_service,cap_net_raw,cap_sys_admin,cap_sys_ptrace=ep"
@@ -32,6 +32,13 @@ defmodule Linx.Netlink.Port.ServicesTest do
     Namespace.ip(~w(-n #{namespace.name} link set lo up))
     {:ok, socket} = Port.open(namespace.path, :route)
     {:ok, namespace: namespace, cookie: Namespace.cookie(socket)}
+  end
+
+  test "a network of its own is made, and configured, by the BEAM without a capability",
+       context do
+    lab = Beam.call(context.beam, Lab, :build_and_talk, ["hello"])
+    assert lab.said == {{192, 0, 2, 2}, "hello"}
+    assert [_red, _blue] = Enum.uniq(lab.cookies -- [context.cookie, Namespace.host_cookie()])
   end
 
   test "the BEAM has no capability, the port program has", %{beam: beam} do

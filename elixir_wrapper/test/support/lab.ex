@@ -86,6 +86,33 @@ defmodule Linx.Netlink.Port.Test.Lab do
     end
   end
 
+  @doc "What becomes of a link between namespaces of two port programs, by how the request is sent."
+  def link_between_programs do
+    [{:ok, near}, {:ok, far}] =
+      for _time <- 1..2 do
+        {:ok, server} = Port.start_link(name: nil)
+        Port.new_netns(server: server)
+      end
+
+    with_route(near, fn route ->
+      %{
+        plain: Rtnetlink.create_veth(route, "plain", "plain", far.fd),
+        addressed: Rtnetlink.create_veth(route, "addressed", "addressed", far.fd, &to_kernel/2)
+      }
+    end)
+  end
+
+  defp to_kernel(socket, bytes),
+    do: :socket.sendto(socket, bytes, %{family: 16, addr: <<0::80>>})
+
+  @doc "Makes namespaces until there can be no more. How many there were, and the error's message."
+  def make_all(made \\ 0) do
+    case Port.new_netns() do
+      {:ok, _netns} -> make_all(made + 1)
+      {:error, error} -> {made, Exception.message(error)}
+    end
+  end
+
   defp with_route(netns, use) do
     {:ok, route} = Port.open(netns, :route)
     result = use.(route)

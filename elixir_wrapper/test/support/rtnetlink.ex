@@ -55,11 +55,11 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
   Makes a pair of interfaces, the second one in the network namespace of a descriptor: `:ok`, or the kernel's
   error number.
   """
-  def create_veth(socket, name, peer, fd) do
+  def create_veth(socket, name, peer, fd, send \\ &:socket.send/2) do
     far = [<<0::128>>, nla(@ifla_ifname, peer <> <<0>>), nla(@ifla_net_ns_fd, <<fd::native-32>>)]
     data = nla(@ifla_info_data, nla(@veth_info_peer, IO.iodata_to_binary(far)))
     info = nla(@ifla_linkinfo, nla(@ifla_info_kind, "veth") <> data)
-    talk(socket, @newlink, @create, [<<0::128>>, nla(@ifla_ifname, name <> <<0>>), info])
+    talk(socket, @newlink, @create, [<<0::128>>, nla(@ifla_ifname, name <> <<0>>), info], send)
   end
 
   @doc "Sets an interface up: `:ok`, or the kernel's error number."
@@ -73,8 +73,8 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
     talk(socket, @newaddr, @create, [header, nla(@ifa_local, <<a, b, c, d>>)])
   end
 
-  defp talk(socket, type, flags, body) do
-    :ok = send_message(socket, type, @request ||| @ack ||| flags, body)
+  defp talk(socket, type, flags, body, send \\ &:socket.send/2) do
+    :ok = send_message(socket, type, @request ||| @ack ||| flags, body, send)
 
     case receive_messages(socket) do
       [{@error, <<0::native-signed-32, _request::binary>>}] -> :ok
@@ -97,11 +97,11 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
     end
   end
 
-  defp send_message(socket, type, flags, body) do
+  defp send_message(socket, type, flags, body, send \\ &:socket.send/2) do
     body = IO.iodata_to_binary(body)
     length = byte_size(body) + 16
     header = <<length::native-32, type::native-16, flags::native-16, 1::native-32, 0::32>>
-    :socket.send(socket, header <> body)
+    send.(socket, header <> body)
   end
 
   defp receive_messages(socket) do
