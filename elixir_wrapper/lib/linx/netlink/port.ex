@@ -37,10 +37,11 @@ defmodule Linx.Netlink.Port do
       Linx.Netlink.Port.open({:name, "blue"}, :route, server: MyApp.Netlink)
 
   Settings that are not given come from the application's configuration, which also says whether the
-  first one is started. These are the defaults:
+  first one is started, and whether it takes the place of Linx's NIF (docs/LINX.md). These are the defaults:
 
       config :linx_netlink_port,
         start: true,
+        replace_nif: false,
         executable: nil,
         launcher: [],
         args: [],
@@ -67,6 +68,7 @@ defmodule Linx.Netlink.Port do
     * `:enoent`: it isn't there, or its launcher isn't;
     * `:eacces`: it can't be run;
     * `:epipe`: it died, or the server is not running;
+    * `:enotconn`: the application isn't started;
     * `:etimedout`: no answer in time;
     * `:eproto`: it is something else, or speaks another version;
     * `:emfile`: the BEAM has no descriptor left;
@@ -96,6 +98,7 @@ defmodule Linx.Netlink.Port do
     Entry,
     Error,
     Netns,
+    NifModule,
     Options,
     Privilege,
     Server,
@@ -177,7 +180,7 @@ defmodule Linx.Netlink.Port do
     * `:host`, the BEAM's own, for which no port program is needed;
     * `{:name, name}`, a name of `ip netns`;
     * `{:pid, pid}`, that of a process;
-    * `{:path, path}` or a plain path, that of a namespace file;
+    * `{:path, path}` or a plain path, that of a namespace file. `/proc/self` is the BEAM in it;
     * what `new_netns/1` or `open_netns/2` returned.
 
   `what` is a netlink protocol, a number or a name such as `:route`, `:generic` or `:netfilter`
@@ -339,10 +342,10 @@ defmodule Linx.Netlink.Port do
   each entry that doesn't say otherwise. There is one result an entry, in their order: one socket that
   can't be had doesn't keep the others.
 
-  One request asks for up to 253 sockets (64 in namespaces that are open here), and they are opened one
-  after the other. So an entry whose
+  One request asks for up to 253 sockets, and they are opened one after the other. So an entry whose
   namespace file hangs holds up the others of its request, and the requests after it, until the timeout:
-  all of them are `:etimedout` then. `:timeout` is for the whole call. Entries of `:host` are not affected.
+  all of them are `:etimedout` then. `:timeout` is for the whole call. Entries of `:host` are not affected, nor
+  are those in namespaces that are open here: for these, 64 in one request, is asked first.
 
   A wrong argument, in whichever entry, raises `ArgumentError` before anything is opened, and `entries` that
   are no list `FunctionClauseError`. Everything else is the `{:error, error}` of an entry, with a
@@ -380,7 +383,8 @@ defmodule Linx.Netlink.Port do
 
   `:server` counts what the server knows: `:in_flight` (requests not answered yet), `:starts` (port
   programs started so far), `:unclaimed` (descriptors on their way to their callers; they have been
-  closed if their callers are gone), and `:executable`, the port program's path.
+  closed if their callers are gone). `:executable` is the port program's path, and `:replaces_nif` whether
+  `Linx.Netlink.Port.Native` is the port program's now (`replace_nif: true`).
 
   It starts the port program if it isn't running, and takes the server's `:timeout` at most. An error is a
   `Linx.Netlink.Port.Error` of the stage `:port`.
@@ -395,8 +399,8 @@ defmodule Linx.Netlink.Port do
   def info(server \\ __MODULE__) do
     case Call.request(server, :info, Wire.info(), Call.time(nil)) do
       {:ok, program, counts, closer} ->
-        counts = Map.put(counts, :unclaimed, Closer.watched(closer))
-        {:ok, %{program: program, server: counts}}
+        more = %{unclaimed: Closer.watched(closer), replaces_nif: NifModule.ours?()}
+        {:ok, %{program: program, server: Map.merge(counts, more)}}
 
       {:error, {stage, code}} ->
         {:error, Error.new(stage, code)}

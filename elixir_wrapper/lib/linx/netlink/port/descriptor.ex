@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> alias Linx.Netlink.Port.Descriptor
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {:ok, socket} = Descriptor.adopt(fd, 0)
       iex> {Descriptor.bind(fd, 1), Descriptor.close(fd), Descriptor.adopt(fd, 0)}
       {:ok, :ok, {:error, :ebadf}}
@@ -75,7 +75,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> {:ok, udp} = :gen_udp.open(0)
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Linx.Netlink.Port.Descriptor.close_after(fd, udp)
       iex> {File.exists?("/proc/self/fd/\#{fd}"), :gen_udp.close(udp)}
       {true, :ok}
@@ -104,10 +104,10 @@ defmodule Linx.Netlink.Port.Descriptor do
 
   ## Example
 
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> for what <- [16, {2, 2, 17}], do: Linx.Netlink.Port.Descriptor.adopt(fd, what)
       [error: :eproto, error: :eproto]
-      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
   """
   @spec adopt(t(), integer() | What.numbers()) :: {:ok, :socket.socket()} | {:error, term()}

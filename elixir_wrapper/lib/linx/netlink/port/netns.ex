@@ -19,6 +19,8 @@ defmodule Linx.Netlink.Port.Netns do
   and `Linx.Netlink.Port.open_netns/2` return one. It names the namespace by its descriptor, `:fd`.
   """
 
+  alias Linx.Netlink.Port.Procfs
+
   @derive {Inspect, only: [:fd]}
   @enforce_keys [:fd, :id, :keeper, :closed]
   defstruct @enforce_keys
@@ -111,8 +113,8 @@ defmodule Linx.Netlink.Port.Netns do
   def closing(%__MODULE__{closed: closed}), do: :atomics.put(closed, 1, 1)
 
   @doc """
-  The wire's form of a path given as bytes: checked as the kernel would, and made absolute. The errors
-  are those of `resolve!/1`.
+  The wire's form of a path given as bytes: checked as the kernel would, and made one that means to the port
+  program what it means to the BEAM. The errors are those of `resolve!/1`.
 
       iex> Linx.Netlink.Port.Netns.path("/run/netns/blue")
       {:ok, "/run/netns/blue"}
@@ -175,12 +177,12 @@ defmodule Linx.Netlink.Port.Netns do
   # The empty path stays empty: the kernel answers ENOENT to it, not the working directory.
   defp absolute(<<first, _rest::binary>> = path) when first != ?/ do
     case File.cwd() do
-      {:ok, cwd} -> {:ok, cwd <> "/" <> path}
+      {:ok, cwd} -> {:ok, Procfs.for_others(cwd <> "/" <> path)}
       {:error, reason} -> {:error, {:open, Linx.Netlink.Port.Errno.to_code(reason)}}
     end
   end
 
-  defp absolute(path), do: {:ok, path}
+  defp absolute(path), do: {:ok, Procfs.for_others(path)}
 
   defp printable(path), do: if(String.printable?(path), do: path, else: inspect(path))
 end

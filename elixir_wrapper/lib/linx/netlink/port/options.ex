@@ -119,7 +119,7 @@ defmodule Linx.Netlink.Port.Options do
     unquote(
       Enum.map_join(@table, ";\n", fn {name, of, form, why} ->
         of = Map.fetch!(%{netlink: "netlink", others: "other sockets", all: "any socket"}, of)
-        "    * `:#{name}` (#{of}), #{elem(@values[kind.(form)], 1)}: #{why}"
+        "  * `:#{name}` (#{of}), #{elem(@values[kind.(form)], 1)}: #{why}"
       end)
     )
   end

@@ -28,7 +28,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> Closer.watched(closer)
       1
@@ -89,11 +89,11 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> {Closer.claimed(closer, 7), Closer.watched(closer)}
       {:ok, 0}
-      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Socket.Native.close_fd(fd)}
+      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Port.Native.close_fd(fd)}
       {:ok, :ok}
   """
   @spec claimed(t(), Wire.id()) :: :ok
@@ -110,7 +110,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.{Descriptor.Closer, Netns}
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> netns = Netns.open(fd, 7, closer)
       iex> {Closer.kept(netns), Closer.watched(closer), Netns.closed?(netns)}
@@ -135,7 +135,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {Closer.close(closer, [fd]), Closer.watched(closer)}
       {:ok, 0}
       iex> Linx.Netlink.Port.Descriptor.bind(fd, 0)

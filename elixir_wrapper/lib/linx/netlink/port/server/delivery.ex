@@ -15,7 +15,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
       iex> {1, requests} = Requests.add(%Requests{}, {self(), :tag}, :one, 100, {:open, "red"})
       iex> requests = Requests.flush(requests, 0, fn 2, _commands -> :ok end)
       iex> {[{1, request}] = landed, _requests} = Requests.land(requests, 2, 1)
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Delivery.deliver(landed, :ok, {[fd], false}, sender)
       []
       iex> {:ok, ^fd, 1, closer} = receive do: ({:tag, answer} -> answer)
