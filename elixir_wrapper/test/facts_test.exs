@@ -237,21 +237,6 @@ defmodule Linx.Netlink.Port.FactsTest do
   end
 
   # README.md, "Why not the `netns` option of `:socket`?". In a BEAM of its own: it is lost for anything else.
-  test "what is no socket is duplicated too, by :socket.open/2 that is told what it is" do
-    {:ok, file} = :prim_file.open("/proc/self/ns/net", [:read])
-    <<original::native-32>> = :prim_file.get_handle(file)
-    {:ok, socket} = :socket.open(original, %{domain: :local, type: :seqpacket, protocol: 0})
-    duplicate = fd(socket)
-    assert duplicate != original
-    :ok = :prim_file.close(file)
-    assert File.read_link("/proc/self/fd/#{duplicate}") == File.read_link("/proc/self/ns/net")
-    :ok = :socket.close(socket)
-    refute open?(duplicate)
-
-    assert :socket.open(original, %{domain: :local, type: :seqpacket, protocol: 0}) ==
-             {:error, :ebadf}
-  end
-
   test "a descriptor that comes by a message is nobody's, also from oneself" do
     test = self()
 

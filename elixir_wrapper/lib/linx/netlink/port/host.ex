@@ -66,7 +66,7 @@ defmodule Linx.Netlink.Port.Host do
          {:ok, name} <- :socket.sockname(mirror),
          :ok <- :socket.connect(mirror, name),
          {:ok, fd} <- :socket.getopt(socket, {:otp, :fd}),
-         :ok <- Pair.send_descriptor(mirror, "fd", fd),
+         :ok <- Pair.send_message(mirror, "fd", fd),
          {:ok, "fd", fds, _truncated?} <- Pair.poll_message(mirror) do
       case fds do
         [fd] -> {:ok, fd}

@@ -22,18 +22,18 @@ defmodule Linx.Netlink.Port.Netns do
   alias Linx.Netlink.Port.Procfs
 
   @derive {Inspect, only: [:fd]}
-  @enforce_keys [:fd, :id, :keeper, :closed]
+  @enforce_keys [:fd, :id, :keeper, :marks]
   defstruct @enforce_keys
 
   @typedoc """
   A network namespace that is open here: its descriptor; by which number which process keeps it; and whether
-  that has closed it.
+  that is to close it, and how many use it now.
   """
   @type open() :: %__MODULE__{
           fd: non_neg_integer(),
           id: non_neg_integer(),
           keeper: struct(),
-          closed: :atomics.atomics_ref()
+          marks: :atomics.atomics_ref()
         }
 
   @typedoc "A network namespace, as users name it."
@@ -56,6 +56,11 @@ defmodule Linx.Netlink.Port.Netns do
           | :new
           | {:new, :user}
           | {:fd, key :: pos_integer(), open()}
+
+  # The marks, and how long to wait for a borrower, in milliseconds: one that was killed returns nothing.
+  @closing 1
+  @borrowers 2
+  @most_borrowed 100
 
   # PATH_MAX counts the byte that ends the string.
   @path_max 4096
@@ -91,26 +96,45 @@ defmodule Linx.Netlink.Port.Netns do
   @doc """
   A network namespace that is open here, kept by a process under a number.
 
-      iex> netns = Linx.Netlink.Port.Netns.open(18, 7, %{})
-      iex> Linx.Netlink.Port.Netns.closed?(netns)
-      false
-      iex> {Linx.Netlink.Port.Netns.closing(netns), Linx.Netlink.Port.Netns.closed?(netns)}
-      {:ok, true}
+      iex> alias Linx.Netlink.Port.Netns
+      iex> netns = Netns.open(18, 7, %{})
+      iex> Netns.borrow(netns, fn fd -> {:sent, fd} end)
+      {:sent, 18}
+      iex> {Netns.closing(netns), Netns.borrow(netns, fn fd -> {:sent, fd} end)}
+      {:ok, :closed}
   """
   @spec open(non_neg_integer(), non_neg_integer(), map()) :: open()
   def open(fd, id, keeper),
-    do: %__MODULE__{fd: fd, id: id, keeper: keeper, closed: :atomics.new(1, [])}
+    do: %__MODULE__{fd: fd, id: id, keeper: keeper, marks: :atomics.new(2, [])}
 
   @doc """
-  Whether it has been closed, or is about to be. As long as it is not, its number is that of its
-  descriptor, and of no other.
-  """
-  @spec closed?(open()) :: boolean()
-  def closed?(%__MODULE__{closed: closed}), do: :atomics.get(closed, 1) == 1
+  Runs a short function on the descriptor, which is not closed meanwhile; `:closed` if it is closed already.
 
-  @doc "Says that it will be closed now. Only then is it."
+  Without that, the number might be another file's by then.
+  """
+  @spec borrow(open(), (non_neg_integer() -> result)) :: result | :closed when result: term()
+  def borrow(%__MODULE__{fd: fd, marks: marks}, fun) do
+    :atomics.add(marks, @borrowers, 1)
+    if :atomics.get(marks, @closing) == 0, do: fun.(fd), else: :closed
+  after
+    :atomics.sub(marks, @borrowers, 1)
+  end
+
+  @doc "Says that it will be closed now, and waits until nobody uses it any more."
   @spec closing(open()) :: :ok
-  def closing(%__MODULE__{closed: closed}), do: :atomics.put(closed, 1, 1)
+  def closing(%__MODULE__{marks: marks}) do
+    :atomics.put(marks, @closing, 1)
+    await_return(marks, System.monotonic_time(:millisecond) + @most_borrowed)
+  end
+
+  defp await_return(marks, deadline) do
+    if :atomics.get(marks, @borrowers) > 0 and System.monotonic_time(:millisecond) < deadline do
+      :erlang.yield()
+      await_return(marks, deadline)
+    else
+      :ok
+    end
+  end
 
   @doc """
   The wire's form of a path given as bytes: checked as the kernel would, and made one that means to the port

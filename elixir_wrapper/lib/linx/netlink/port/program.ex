@@ -153,14 +153,14 @@ defmodule Linx.Netlink.Port.Program do
   `:busy` means that there is no room for them now, and `:closed` as of `send_frame/2`.
   """
   @spec send_netnses(t(), [{pos_integer(), Netns.open()}]) :: :ok | :busy | :closed
-  def send_netnses(%__MODULE__{}, []), do: :ok
-
-  def send_netnses(%__MODULE__{pair: pair} = program, [{key, netns} | rest]) do
-    case Pair.send_netns(pair, Wire.key(key), netns) do
-      result when result in [:ok, :gone] -> send_netnses(program, rest)
-      {:error, :epipe} -> :closed
-      {:error, _for_now} -> :busy
-    end
+  def send_netnses(%__MODULE__{pair: pair}, carried) do
+    Enum.reduce_while(carried, :ok, fn {key, netns}, :ok ->
+      case Netns.borrow(netns, &Pair.send_message(pair, Wire.key(key), &1)) do
+        result when result in [:ok, :closed] -> {:cont, :ok}
+        {:error, :epipe} -> {:halt, :closed}
+        {:error, _for_now} -> {:halt, :busy}
+      end
+    end)
   end
 
   @doc """

@@ -92,6 +92,11 @@ defmodule Linx.Netlink.Port.NetnsTest do
     refute File.exists?("/proc/self/fd/#{before}")
   end
 
+  test "it reaches a port program behind a launcher" do
+    {:ok, netns} = Port.new_netns()
+    assert cookie(netns, server: start_server(launcher: ["nice"])) == cookie(netns)
+  end
+
   test "it is good for the next port program, and for a request that is sent again" do
     server = start_server()
     {:ok, netns} = Port.new_netns(server: server)

@@ -113,10 +113,10 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> netns = Netns.open(fd, 7, closer)
-      iex> {Closer.kept(netns), Closer.watched(closer), Netns.closed?(netns)}
-      {:ok, 0, false}
-      iex> {Closer.release(netns), Netns.closed?(netns), Closer.release(netns)}
-      {:ok, true, :ok}
+      iex> {Closer.kept(netns), Closer.watched(closer), Netns.borrow(netns, & &1) == fd}
+      {:ok, 0, true}
+      iex> {Closer.release(netns), Netns.borrow(netns, & &1), Closer.release(netns)}
+      {:ok, :closed, :ok}
   """
   @spec kept(Netns.open()) :: :ok
   def kept(netns) do

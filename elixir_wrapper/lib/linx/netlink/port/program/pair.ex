@@ -25,8 +25,6 @@ defmodule Linx.Netlink.Port.Program.Pair do
       [:ok, :ok]
   """
 
-  alias Linx.Netlink.Port.Netns
-
   # A reply to a full open_many takes some 8 KiB, and its descriptors 16 + 253 * 4 bytes: more than
   # the BEAM's own 1,024, with which the last descriptor would be lost.
   @buffer_size 16_384
@@ -36,7 +34,7 @@ defmodule Linx.Netlink.Port.Program.Pair do
   @type message() :: {:ok, binary(), [non_neg_integer()], truncated? :: boolean()}
 
   @doc """
-  Makes a socket over a duplicate of a descriptor, such as one of the port program's. The descriptor itself stays open.
+  Makes a socket of a descriptor of the port program's. The descriptor itself stays open.
 
   An error is the reason that `:socket.open/2` gives, such as `:ebadf` or `:emfile`.
   """
@@ -54,40 +52,13 @@ defmodule Linx.Netlink.Port.Program.Pair do
   # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
   # taking descriptors and passing them on.
   @doc """
-  Sends a message with the descriptor of a network namespace, without waiting; `:gone` if that is closed.
-
-  A number can be closed and given to another file at any time. So what is sent is a duplicate, of which it is
-  known that it was made while the namespace was open.
+  Sends a message with a descriptor, without waiting. The descriptor stays open.
 
   An error is the reason that `:socket` gives: `:timeout` (no room), `:etoomanyrefs` (too many descriptors are
-  on their way), `:emfile` (the BEAM has none left), `:epipe` (there is nobody any more).
+  on their way), `:epipe` (there is nobody any more).
   """
-  @spec send_netns(:socket.socket(), binary(), Netns.open()) :: :ok | :gone | {:error, term()}
-  def send_netns(socket, bytes, netns) do
-    case adopt(netns.fd) do
-      {:ok, duplicate} ->
-        result =
-          if Netns.closed?(netns), do: :gone, else: send_duplicate(socket, bytes, duplicate)
-
-        _ = :socket.close(duplicate)
-        result
-
-      {:error, :ebadf} ->
-        :gone
-
-      {:error, reason} ->
-        {:error, reason}
-    end
-  end
-
-  defp send_duplicate(socket, bytes, duplicate) do
-    with {:ok, fd} <- :socket.getopt(duplicate, {:otp, :fd}),
-         do: send_descriptor(socket, bytes, fd)
-  end
-
-  @doc "The same for a descriptor of which it is certain that nobody closes it now."
-  @spec send_descriptor(:socket.socket(), binary(), non_neg_integer()) :: :ok | {:error, term()}
-  def send_descriptor(socket, bytes, fd) do
+  @spec send_message(:socket.socket(), binary(), non_neg_integer()) :: :ok | {:error, term()}
+  def send_message(socket, bytes, fd) do
     rights = %{level: :socket, type: :rights, data: <<fd::native-32>>}
 
     case :socket.sendmsg(socket, %{iov: [bytes], ctrl: [rights]}, [], 0) do
