@@ -105,8 +105,8 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> for what <- [16, {2, 2, 17}], do: Linx.Netlink.Port.Descriptor.adopt(fd, what)
-      [error: :eproto, error: :eproto]
+      iex> for what <- [16, {16, 2, 0}, {2, 2, 17}], do: Linx.Netlink.Port.Descriptor.adopt(fd, what)
+      [error: :eproto, error: :eproto, error: :eproto]
       iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
   """
