@@ -8,14 +8,10 @@ defmodule Linx.Netlink.Port.LabTest do
   alias Linx.Netlink.Port
   alias Linx.Netlink.Port.Test.{App, Lab, Machine}
 
-  @command "setpriv --reuid=my_app --regid=my_app --init-groups --inh-caps=-all --reset-env " <>
-             "/opt/my_app/bin/my_app start"
-
   describe "an ordinary user:" do
     setup do
       machine = Machine.start()
-      Machine.run(machine, "useradd --system --user-group my_app")
-      {:ok, beam: Beam.start(machine, @command)}
+      {:ok, beam: Beam.start(machine, Machine.ordinary_user(machine))}
     end
 
     test "a network is made, and used, without any capability", %{beam: beam} do
@@ -52,14 +48,7 @@ defmodule Linx.Netlink.Port.LabTest do
       {keeper, fds} = Beam.call(beam, Lab, :keep, [])
       os_pid = Beam.call(beam, System, :pid, [])
 
-      ties =
-        for fd <- fds do
-          tie = "t#{os_pid}x#{fd}"
-          place = "/proc/#{os_pid}/fd/#{fd}"
-          Namespace.ip(["link", "add", tie, "type", "veth", "peer", "tie", "netns", place])
-          tie
-        end
-
+      ties = Enum.map(fds, &Namespace.tie_descriptor(&1, os_pid))
       for tie <- ties, do: assert(File.exists?("/sys/class/net/#{tie}"))
       kill.(keeper)
       Enum.each(ties, &Namespace.await_gone/1)
@@ -68,8 +57,7 @@ defmodule Linx.Netlink.Port.LabTest do
 
   test "a link leads from one port program's namespace to another's if it is sent with an address" do
     machine = Machine.start()
-    Machine.run(machine, "useradd --system --user-group my_app")
-    beam = Beam.start(machine, @command)
+    beam = Beam.start(machine, Machine.ordinary_user(machine))
 
     assert Beam.call(beam, Lab, :link_between_programs, []) == %{
              plain: {:error, 1},
@@ -79,9 +67,8 @@ defmodule Linx.Netlink.Port.LabTest do
 
   test "a limit of the system's is ENOSPC, and the message names it" do
     machine = Machine.start()
-    Machine.run(machine, "useradd --system --user-group my_app")
     # In a user namespace, the limit is its own.
-    [user, start] = String.split(@command, " /opt", parts: 2)
+    [user, start] = machine |> Machine.ordinary_user() |> String.split(" /opt", parts: 2)
 
     limited =
       "#{user} unshare --user --map-root-user sh -c " <>

@@ -11,20 +11,17 @@ defmodule Linx.Netlink.Port.ServicesTest do
 
   @program "/opt/linx-netlink-port/linx-netlink-port"
   @capabilities "cap_net_admin,cap_net_bind_service,cap_net_raw,cap_sys_admin,cap_sys_ptrace=ep"
-  @command "setpriv --reuid=my_app --regid=my_app --init-groups --inh-caps=-all --reset-env " <>
-             "/opt/my_app/bin/my_app start"
-
   # One machine for all of them: nothing that they do is seen outside their namespaces.
   setup_all do
     machine = Machine.start()
 
     Machine.run(machine, """
-    useradd --system --user-group my_app
     install -D --mode 0755 #{Port.Program.Executable.default()} #{@program}
     setcap #{@capabilities} #{@program}
     """)
 
-    {:ok, beam: Beam.start(machine, @command, linx_netlink_port: [executable: @program])}
+    command = Machine.ordinary_user(machine)
+    {:ok, beam: Beam.start(machine, command, linx_netlink_port: [executable: @program])}
   end
 
   setup do

@@ -25,7 +25,7 @@ defmodule Linx.Netlink.Port.FlatTest do
 
       # The port program keeps the user namespace to which those belong that it makes for its user.
       {:ok, netns} = Port.new_netns(owner: :user, server: server)
-      tie = tie(netns)
+      tie = Namespace.tie_descriptor(netns.fd)
       before = Descriptors.count_both(server)
       for kind <- @kinds, _time <- 1..unquote(count), do: use(kind, netns, server)
       Descriptors.await_both(server, before)
@@ -87,11 +87,4 @@ defmodule Linx.Netlink.Port.FlatTest do
 
   defp close_socket({:ok, socket}), do: :ok = :socket.close(socket)
   defp close_netns({:ok, netns}), do: :ok = Port.close_netns(netns)
-
-  defp tie(netns) do
-    tie = "f#{System.pid()}x#{netns.fd}"
-    place = "/proc/#{System.pid()}/fd/#{netns.fd}"
-    Namespace.ip(["link", "add", tie, "type", "veth", "peer", "tie", "netns", place])
-    tie
-  end
 end

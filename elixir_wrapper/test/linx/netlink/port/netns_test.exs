@@ -68,9 +68,7 @@ defmodule Linx.Netlink.Port.NetnsTest do
       end)
 
     assert_receive {:made, netns}, 10_000
-    tie = "k#{System.pid()}x#{netns.fd}"
-    place = "/proc/#{System.pid()}/fd/#{netns.fd}"
-    Namespace.ip(["link", "add", tie, "type", "veth", "peer", "tie", "netns", place])
+    tie = Namespace.tie_descriptor(netns.fd)
     assert is_integer(cookie(netns))
     assert File.exists?("/sys/class/net/#{tie}")
     send(owner, :end)
