@@ -45,7 +45,6 @@ defmodule Linx.Netlink.Port.ServicesTest do
 
   for {function, port} <- [http: 80, https: 443] do
     test "#{function} on port #{port}, which only the namespace sees", context do
-      refute Services.listening_here?(unquote(port))
       arguments = [context.namespace.path, unquote(port)]
       seen = Beam.call(context.beam, Services, unquote(function), arguments)
       assert seen.said =~ "hello"

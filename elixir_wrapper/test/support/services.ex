@@ -21,14 +21,6 @@ defmodule Linx.Netlink.Port.Test.Services do
   @echo_request 8
   @echo_reply 0
 
-  @doc "Whether somebody takes connections on this port of the BEAM's own namespace."
-  def listening_here?(port) do
-    case :gen_tcp.connect(@loopback, port, []) do
-      {:ok, socket} -> :gen_tcp.close(socket) == :ok
-      {:error, :econnrefused} -> false
-    end
-  end
-
   @doc "A request over HTTP, and whether the server could be reached from outside."
   def http(netns, port) do
     listener = listen(netns, port)
@@ -38,7 +30,7 @@ defmodule Linx.Netlink.Port.Test.Services do
     {:ok, @question} = :gen_tcp.recv(server, byte_size(@question), @patience)
     :ok = :gen_tcp.send(server, @answer)
     {:ok, said} = :gen_tcp.recv(client, byte_size(@answer), @patience)
-    outside? = listening_here?(port)
+    outside? = reached?(listener, port)
     cookies = Enum.map([listener, client, server], &cookie/1)
     Enum.each([client, server, listener], &:gen_tcp.close/1)
     %{said: said, cookies: cookies, outside?: outside?}
@@ -66,7 +58,7 @@ defmodule Linx.Netlink.Port.Test.Services do
     {:ok, tls} = :ssl.connect(client, options ++ certificates.client_config, @patience)
     :ok = :ssl.send(tls, @question)
     {:ok, said} = :ssl.recv(tls, byte_size(@answer), @patience)
-    outside? = listening_here?(port)
+    outside? = reached?(listener, port)
     send(task.pid, {caller, :done})
     _ = Task.await(task)
     _ = :ssl.close(tls)
@@ -83,12 +75,10 @@ defmodule Linx.Netlink.Port.Test.Services do
     :ok = :gen_udp.send(one, @loopback, port, "back")
     {:ok, {@loopback, 53, said}} = :gen_udp.recv(other, 0, @patience)
     cookies = Enum.map([one, other], &cookie/1)
-    # Nothing listens there outside.
-    {:ok, here} = :socket.open(:inet, :dgram, :udp)
-    :ok = :socket.connect(here, %{family: :inet, addr: @loopback, port: 53})
-    :ok = :socket.send(here, "outside")
-    outside? = :socket.recv(here, 0, [], @patience) != {:error, :econnrefused}
-    :ok = :socket.close(here)
+    {:ok, here} = :gen_udp.open(0)
+    _ = :gen_udp.send(here, @loopback, 53, "from outside")
+    outside? = :gen_udp.recv(one, 0, 0) != {:error, :timeout}
+    :ok = :gen_udp.close(here)
     Enum.each([one, other], &:gen_udp.close/1)
     %{said: said, cookies: cookies, outside?: outside?}
   end
@@ -125,6 +115,14 @@ defmodule Linx.Netlink.Port.Test.Services do
 
     :ok = :socket.close(socket)
     {family in [:packet, @af_packet], bound}
+  end
+
+  # Whether one who connects from the BEAM's own namespace gets there, and not to somebody else or nobody.
+  defp reached?(listener, port) do
+    outside = :gen_tcp.connect(@loopback, port, [])
+    reached? = :gen_tcp.accept(listener, 0) != {:error, :timeout}
+    _ = with {:ok, socket} <- outside, do: :gen_tcp.close(socket)
+    reached?
   end
 
   defp await(socket, wanted?) do
