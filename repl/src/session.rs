@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use eetf::Term;
 use nix::sys::signal::Signal;
 
-use linx_netlink_client::{Channel, Message, Start};
+use linx_netlink_client::{Channel, ClientError, Message, Start};
 
 use super::interrupt::Interrupts;
+use super::mention::{self, Mention};
 use super::out::{Out, Tone};
 use super::program::{Program, Wait};
 use super::text::{self, Fault, Notation};
@@ -21,6 +22,9 @@ use super::{answer, command, etf, hexview, kernel};
 
 /// The most characters of a line that a fault is shown with.
 const WIDEST: usize = 120;
+
+/// The most descriptors that the port program keeps for a request that names them.
+const MOST_MENTIONS: usize = 64;
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +62,7 @@ pub struct Session {
     pub(super) held: BTreeMap<u32, OwnedFd>,
     next_id: u64,
     next_number: u32,
+    next_key: u64,
 }
 
 impl Session {
@@ -73,6 +78,7 @@ impl Session {
             held: BTreeMap::new(),
             next_id: 1,
             next_number: 1,
+            next_key: 1,
         }
     }
 
@@ -109,6 +115,8 @@ impl Session {
                 Ok(command) => self.command(&command),
                 Err(fault) => self.fault(line, &fault),
             }
+        } else if let Some((column, name)) = command::meant(line) {
+            self.fault(line, &Fault { column, message: format!("the command is {name}") })
         } else {
             match text::parse(line, self.notation) {
                 Ok((term, notation)) => {
@@ -137,8 +145,19 @@ impl Session {
         if given {
             self.next_id += 1;
         }
+        let (term, mentions) = mention::resolve(term, &mut self.next_key);
+        if let Some(missing) = mentions.iter().find(|it| !self.held.contains_key(&it.number)) {
+            return self.no_such(missing.number);
+        }
+        if mentions.len() > MOST_MENTIONS {
+            self.out.fault(format_args!(
+                "the port program keeps {MOST_MENTIONS} descriptors, and this names {}",
+                mentions.len()
+            ));
+            return Outcome::Failed;
+        }
         match etf::encode(&term) {
-            Ok(bytes) => self.exchange(&bytes, answer::id(&term)),
+            Ok(bytes) => self.exchange(&bytes, answer::id(&term), &mentions),
             Err(error) => {
                 self.out.fault(error);
                 Outcome::Failed
@@ -146,19 +165,30 @@ impl Session {
         }
     }
 
-    /// Sends a frame, and shows what comes back: the answer with `id`, or
-    /// whatever comes first where the frame has none.
-    pub(super) fn exchange(&mut self, frame: &[u8], id: Option<&Term>) -> Outcome {
+    /// Sends a frame, after the descriptors that it mentions, and shows what comes back: the answer
+    /// with `id`, or whatever comes first where the frame has none.
+    pub(super) fn exchange(
+        &mut self,
+        frame: &[u8],
+        id: Option<&Term>,
+        mentions: &[Mention],
+    ) -> Outcome {
         // A death that nobody has seen yet is no answer to this frame.
         let before = self.look_after().unwrap_or(Outcome::Done);
         if before == Outcome::Failed && !self.settings.goes_on {
             return before;
         }
-        let outcome = self.send_and_wait(frame, id);
+        let outcome = self.send_and_wait(frame, id, mentions);
         if before == Outcome::Failed { before } else { outcome }
     }
 
-    fn send_and_wait(&mut self, frame: &[u8], id: Option<&Term>) -> Outcome {
+    fn send_and_wait(&mut self, frame: &[u8], id: Option<&Term>, mentions: &[Mention]) -> Outcome {
+        for mention in mentions {
+            if let Err(error) = self.send_descriptor(*mention) {
+                self.out.fault(format_args!("#{} can't be sent: {error}", mention.number));
+                return self.died();
+            }
+        }
         let Some(program) = &mut self.program else { return Outcome::Failed };
         if self.hex {
             self.out.line_in(Tone::Faint, "to the port program:");
@@ -197,6 +227,20 @@ impl Session {
                     return self.died();
                 }
             }
+        }
+    }
+
+    /// Sends a descriptor that is held here under its key.
+    fn send_descriptor(&mut self, Mention { number, key }: Mention) -> Result<(), ClientError> {
+        let key = etf::encode(&text::integer(key.into()))
+            .map_err(|error| ClientError::Encode(error.to_string()))?;
+        if self.hex {
+            self.out.line_in(Tone::Faint, format_args!("on the pair, with #{number}:"));
+            self.out.line(hexview::text(&key, 0).trim_end());
+        }
+        match (&self.program, self.held.get(&number)) {
+            (Some(program), Some(fd)) => program.send_descriptor(&key, fd.as_fd()),
+            _ => Err(ClientError::Ended),
         }
     }
 

@@ -11,6 +11,14 @@ use nix::libc;
 const SIOCGSKNS: libc::c_ulong = 0x894c;
 
 nix::ioctl_none_bad!(siocgskns, SIOCGSKNS);
+nix::ioctl_none!(ns_get_nstype, 0xb7, 3);
+
+/// `NS_GET_NSTYPE`: whether a file of nsfs is a network namespace.
+pub fn is_network_namespace(file: impl AsFd) -> bool {
+    // SAFETY: the call takes no pointer, and the descriptor is open while it is borrowed.
+    let kind = unsafe { ns_get_nstype(file.as_fd().as_raw_fd()) };
+    kind == Ok(libc::CLONE_NEWNET)
+}
 
 /// The network namespace that a socket lives in. Takes `CAP_NET_ADMIN` there.
 pub fn socket_namespace(socket: impl AsFd) -> nix::Result<OwnedFd> {
