@@ -1,5 +1,6 @@
 defmodule Bench.Netnses do
-  @moduledoc "The network namespaces in which sockets are opened. They go with the mount namespace."
+  @moduledoc "The network namespaces in which sockets are opened. They go with the mount namespace, to
+  which /run belongs."
 
   alias Bench.Outside
 
@@ -9,7 +10,7 @@ defmodule Bench.Netnses do
   """
   def make(count, floor) do
     names = for number <- 1..count, do: "bench-#{number}"
-    batch = Path.join(System.tmp_dir!(), "namespaces-#{System.pid()}")
+    batch = "/run/netns-add"
     File.write!(batch, Enum.map(names, &"netns add #{&1}\n"))
     {_output, 0} = System.cmd("ip", ["-batch", batch])
     File.rm!(batch)

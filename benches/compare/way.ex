@@ -8,7 +8,7 @@ defmodule Bench.Way do
   alias Linx.Netlink.Port
 
   # The only place that names it.
-  @drop_in Linx.Netlink.Socket.Native
+  @drop_in Linx.Netlink.Port.Native
 
   # `keeps` is how many descriptors of the BEAM an open one takes, when everything is settled.
   @enforce_keys [:open, :release]

@@ -4,6 +4,7 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
   use ExUnit.Case, async: true
 
   alias Linx.Netlink.Port.{Errno, Error, Options, Settings}
+  alias Linx.Netlink.Port.Test.Fixture
 
   @root Path.expand("../..", __DIR__)
   @documents [Path.join(@root, "README.md") | Path.wildcard(Path.join(@root, "docs/*.md"))]
@@ -27,6 +28,12 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
   defp section(name, heading) do
     [_before, section] = String.split(read(name), "\n## " <> heading, parts: 2)
     section |> String.split("\n## ") |> hd()
+  end
+
+  defp scripts do
+    for path <- Path.wildcard(Path.join(@root, "script/*")),
+        File.regular?(path) and Path.extname(path) == "",
+        do: Path.relative_to(path, @root)
   end
 
   defp documented_everywhere, do: Enum.map_join(@documents, "\n", &File.read!/1)
@@ -73,13 +80,57 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
         do: assert(text =~ flag, "#{flag} is not documented")
 
     # The scripts', and the REPL's.
-    others = for name <- Path.wildcard(Path.join(@root, "script/*")), do: File.read!(name)
+    others = for name <- scripts(), do: read(name)
     sources = Enum.join([read("repl/src/args.rs") | others])
 
     for flag <- all(~r/`(--[a-z][a-z-]+)/, text), flag not in flags do
       field = flag |> String.trim_leading("-") |> String.replace("-", "_")
       assert sources =~ flag or sources =~ ~r/\b#{field}:/, "#{flag} is documented, but unknown"
     end
+  end
+
+  # A directory with the programs that it takes to print, and no others: what a script would start fails.
+  defp tools do
+    directory = Fixture.directory()
+
+    for tool <- ~w(basename bash dirname sed),
+        do: File.ln_s!(System.find_executable(tool), Path.join(directory, tool))
+
+    directory
+  end
+
+  defp run(script, argument, tools) do
+    options = [env: [{"PATH", tools}], stderr_to_stdout: true]
+    System.cmd(Path.join(@root, script), [argument], options)
+  end
+
+  test "every script says what it does and how long that takes, and starts nothing" do
+    tools = tools()
+
+    for script <- scripts() do
+      assert {^script, {help, 0}} = {script, run(script, "--help", tools)}
+      assert help =~ ~r/\A[A-Z][^.]+\.\s/
+      assert help =~ "    " <> script
+      assert help =~ ~r/\b(second|minute)s?\b/, "#{script} doesn't say how long it takes"
+    end
+  end
+
+  test "every script refuses what it doesn't know" do
+    tools = tools()
+
+    # The REPL itself refuses what is not for it.
+    for script <- scripts() -- ["script/repl"] do
+      assert {^script, {said, 2}} = {script, run(script, "--colour", tools)}
+      assert said =~ "#{script}: unknown argument --colour (see --help)\n"
+    end
+  end
+
+  test "every script is in CONTRIBUTING, and how long it takes" do
+    commands = first_column("docs/CONTRIBUTING.md", "Commands")
+    assert scripts() -- Enum.map(commands, &(&1 |> String.split() |> hd())) == []
+    rows = ~r/^\| `.*\| ([^|]+) \|$/m |> all(section("docs/CONTRIBUTING.md", "Commands"))
+    assert length(rows) == length(commands)
+    for duration <- rows, do: assert(duration =~ ~r/second|minute/)
   end
 
   test "every option of a socket is in the protocol, and no other" do

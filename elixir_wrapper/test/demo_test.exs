@@ -13,7 +13,7 @@ defmodule Linx.Netlink.Port.DemoTest do
   mkdir --parents /opt/clone/elixir_wrapper/_build /opt/bin
   cp -r Cargo.toml Cargo.lock src script /opt/clone
   cd elixir_wrapper
-  cp -r mix.exs .formatter.exs lib test priv /opt/clone/elixir_wrapper
+  cp -r mix.exs .formatter.exs lib test /opt/clone/elixir_wrapper
   cp -r _build/test /opt/clone/elixir_wrapper/_build
   chown --recursive my_app: /opt/clone
   ln -s /bin/true /opt/bin/cargo

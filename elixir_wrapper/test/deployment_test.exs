@@ -318,10 +318,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     test "of 2 says that things can be changed", context do
       [start] = for code <- codes("2 ", "sh"), do: String.replace(code, @start, "")
       [words] = Regex.run(~r/^setpriv .*--reset-env/m, context.check)
-      check = context.check |> String.replace(words, String.trim(start)) |> info()
+      check = context.check |> String.replace(words, String.trim(start)) |> with_info()
       machine = install("1 ")
       assert check(machine, check, context.namespace) =~ "read_only: false"
-      assert check(machine, info(context.check), context.namespace) =~ "read_only: true"
+      assert check(machine, with_info(context.check), context.namespace) =~ "read_only: true"
     end
 
     test "of 4 goes through sudo", context do
@@ -329,7 +329,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert check(install("4 "), check, context.namespace) =~ context.namespace.bridge
     end
 
-    defp info(check), do: String.replace(check, "-e ':links 1'", "-e ':links 1' -e ':info'")
+    defp with_info(check), do: String.replace(check, "-e ':links 1'", "-e ':links 1' -e ':info'")
 
     defp check(machine, check, namespace) do
       assert {output, 0} = try_check(machine, check, namespace)

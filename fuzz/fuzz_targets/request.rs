@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use eetf::{Atom, BigInteger, Binary, ByteList, FixInteger, List, Map, Term, Tuple};
 use libfuzzer_sys::fuzz_target;
-use linx_netlink_port::wire::{Malformed, Request, read_request};
+use linx_netlink_port::wire::{Malformed, OPTIONS, Request, read_request};
 
 /// A term, with the words of the protocol among its atoms.
 #[derive(Arbitrary, Debug)]
@@ -21,15 +21,22 @@ enum Word {
     Map(Vec<(Word, Word)>),
 }
 
-const KNOWN: [&str; 15] = [
-    "open_in_netns", "open_many", "info", "pid", "ext_ack", "cap_ack", "strict_check",
-    "no_enobufs", "listen_all_nsid", "rcvbuf", "sndbuf", "groups", "memberships", "true", "false",
-];
+const KNOWN: [&str; 10] =
+    ["open_in_netns", "open_many", "info", "pid", "fd", "new", "user", "netns", "true", "false"];
+
+/// A word of the protocol: each number is one.
+fn known(number: u8) -> &'static str {
+    let number = usize::from(number) % (KNOWN.len() + OPTIONS.len());
+    match KNOWN.get(number) {
+        Some(word) => word,
+        None => OPTIONS[number - KNOWN.len()].name,
+    }
+}
 
 fn term(word: Word) -> Term {
     let terms = |words: Vec<Word>| words.into_iter().map(term).collect::<Vec<_>>();
     match word {
-        Word::Known(index) => Atom::from(KNOWN[usize::from(index) % KNOWN.len()]).into(),
+        Word::Known(index) => Atom::from(known(index)).into(),
         Word::Atom(name) => Atom::from(name).into(),
         Word::Integer(value) => FixInteger::from(value).into(),
         Word::Large(value) => BigInteger::from(value).into(),

@@ -4,6 +4,7 @@
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::unistd::close;
 use std::fs::read_dir;
 use std::io;
 use std::os::fd::RawFd;
@@ -34,11 +35,10 @@ fn close_listed() -> io::Result<()> {
         inherited.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
     }
     for descriptor in inherited.into_iter().filter(|descriptor| *descriptor >= FIRST) {
-        // SAFETY: nothing in this process owns a descriptor, see above; the one that listed the
-        // directory is closed by now, and closing a number that is not open does nothing.
-        let result = unsafe { libc::close(descriptor) };
-        match Errno::result(result) {
-            Ok(_) | Err(Errno::EBADF | Errno::EINTR) => {}
+        // Nothing in this process owns a descriptor, see above; the one that listed the directory is
+        // closed by now, and closing a number that is not open does nothing.
+        match close(descriptor) {
+            Ok(()) | Err(Errno::EBADF | Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }

@@ -13,7 +13,9 @@ use crate::wire::{Failure, Socket, Stage};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, clone, unshare};
+use nix::sys::signal::{SigEvent, SigevNotify, Signal::SIGKILL};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::time::TimeSpec;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -117,13 +119,10 @@ fn work_and_send(
 /// stopped it, its request gets an answer. The timer is gone with the child, `timer_create(2)`.
 fn die_in_time() -> Result<(), Failure> {
     let mut timer: libc::c_int = 0;
-    // SAFETY: all zeros are a sigevent.
-    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
-    event.sigev_notify = libc::SIGEV_SIGNAL;
-    event.sigev_signo = libc::SIGKILL;
-    // SAFETY: an itimerspec is made of numbers.
-    let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
-    time.it_value.tv_sec = TIME;
+    let kill = SigevNotify::SigevSignal { signal: SIGKILL, si_value: 0 };
+    let mut event = SigEvent::new(kill).sigevent();
+    let (time, never) = (TimeSpec::new(TIME, 0), TimeSpec::new(0, 0));
+    let time = libc::itimerspec { it_interval: *never.as_ref(), it_value: *time.as_ref() };
     // SAFETY: the kernel reads the event and the time, and writes the timer's number.
     let (created, set) = unsafe {
         let clock = libc::CLOCK_MONOTONIC;

@@ -101,16 +101,11 @@ pub fn read_key(message: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Command, Malformed, read_request};
 
-    /// `{7, {open_in_netns, Netns, What}}`.
+    /// `{Netns, What}`.
     fn read(netns: &[u8], what: &[u8]) -> Result<Entry, String> {
-        let frame = [b"\x83h\x02a\x07h\x03w\x0dopen_in_netns", netns, what].concat();
-        match read_request(&frame).map(|request| request.command) {
-            Ok(Command::Open(entry)) => Ok(entry),
-            Err(Malformed::BadArgument { reason, .. }) => Err(reason),
-            other => panic!("{other:?}"),
-        }
+        let bytes = [b"\x83h\x02", netns, what].concat();
+        read_entry(Checked::new(&bytes).expect("one term").tuple().expect("a tuple"))
     }
 
     const NEW: &[u8] = b"w\x03new";

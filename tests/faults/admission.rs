@@ -1,7 +1,7 @@
 //! As many requests as may be in flight are never too many, however fast the client is.
 
-use crate::namespace::{Namespace, cookie};
 use crate::program::{Program, error, open};
+use crate::scene::{Namespace, cookie};
 use nix::errno::Errno;
 use std::path::Path;
 

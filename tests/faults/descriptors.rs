@@ -1,7 +1,7 @@
 //! The program can have no more descriptors: a clear error, and nothing is lost or mixed up.
 
-use crate::namespace::{Namespace, cookie};
 use crate::program::{Answer, Program, Rest, error, open, open_many, open_pid};
+use crate::scene::{Namespace, cookie};
 use nix::errno::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::collections::HashMap;

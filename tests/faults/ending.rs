@@ -4,8 +4,8 @@
 
 use crate::calls::start_watched;
 use crate::hanging::HangingMount;
-use crate::namespace::{Directory, Namespace, with_private_mounts};
 use crate::program::{POLL, Program, eventually, info, open};
+use crate::scene::{Directory, Namespace, with_private_mounts};
 use nix::errno::Errno;
 use nix::libc;
 use std::process::{Command, ExitStatus, Stdio};

@@ -2,11 +2,11 @@
 //! back, nothing is left, and the program goes on.
 
 use crate::calls::{Call, Faults, start_watched};
-use crate::namespace::{Namespace, cookie};
 use crate::program::{
     Program, Rest, atom, error, info, integer, list, open, open_many, open_new, open_pid,
     open_with, request,
 };
+use crate::scene::{Namespace, cookie};
 use eetf::Term;
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
@@ -62,7 +62,8 @@ fn finding_the_file_fails_at_open() {
 
 #[test]
 fn looking_at_its_file_system_fails_at_open() {
-    let request = open(&Namespace::new().path());
+    let namespace = Namespace::new();
+    let request = open(&namespace.path());
     fails(libc::SYS_fstatfs, always, Errno::EIO, &request, &error("open", Errno::EIO));
 }
 
@@ -167,7 +168,7 @@ fn handing_over_fails_at_send() {
         fails(libc::SYS_sendmsg, always, errno, &open(&path), &error("send", errno));
     }
     // What failed before keeps its own reason.
-    let many = open_many([&*path, Path::new("/dev/null"), &*path]);
+    let many = open_many([&*path, "/dev/null", &*path]);
     let told = "{error,[{send,105},{setns,22},{send,105}]}";
     fails(libc::SYS_sendmsg, always, Errno::ENOBUFS, &many, told);
 }

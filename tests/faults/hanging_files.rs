@@ -1,8 +1,8 @@
 //! A namespace file that hangs holds one thread, and nobody else.
 
 use crate::hanging::HangingMount;
-use crate::namespace::{Directory, Namespace, cookie, with_private_mounts};
 use crate::program::{Program, error, eventually, info, open, open_many};
+use crate::scene::{Directory, Namespace, cookie, with_private_mounts};
 use nix::errno::Errno;
 use nix::libc;
 use std::time::{Duration, Instant};

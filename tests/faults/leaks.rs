@@ -1,7 +1,7 @@
 //! After many requests nothing is left of them, and each socket was where it should be.
 
-use crate::namespace::{Namespace, cookie};
 use crate::program::{Program, Watch, open, open_many};
+use crate::scene::{Namespace, cookie};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ fn ten_thousand_requests_leave_nothing() {
 fn requests_that_fail_leave_nothing_either() {
     let namespace = Namespace::new();
     let path = namespace.path();
-    let many = open_many([&*path, Path::new("/dev/null"), Path::new("/nowhere"), &*path]);
+    let many = open_many([&*path, "/dev/null", "/nowhere", &*path]);
     let mut program = Program::start();
     let (rest, watch) = (program.rest(), program.watch());
     stops_growing(watch, || {

@@ -12,7 +12,7 @@
 //! | `leaks` | nothing: and after many requests, nothing is left |
 //!
 //! The others are what the tests need: `program` is a running program, seen from the client and
-//! from outside; `namespace` has what is put around it; `calls` makes its system calls
+//! from outside; `scene` has what is put around it; `calls` makes its system calls
 //! fail, `hanging` makes lookups hang.
 
 mod admission;
@@ -24,7 +24,8 @@ mod failing;
 mod hanging;
 mod hanging_files;
 mod leaks;
-mod namespace;
 mod program;
+#[path = "../support/scene.rs"]
+mod scene;
 mod threads;
 mod unread;

@@ -156,20 +156,20 @@ pub fn info() -> Term {
 }
 
 /// `{open_in_netns, Path, 0}`
-pub fn open(netns: &Path) -> Term {
+pub fn open(netns: &(impl AsRef<Path> + ?Sized)) -> Term {
     tuple([atom("open_in_netns"), path(netns), integer(0)])
 }
 
 /// `{open_in_netns, Path, 0, #{Key => Value, ...}}`
-pub fn open_with(netns: &Path, options: Vec<(&str, Term)>) -> Term {
+pub fn open_with(netns: &(impl AsRef<Path> + ?Sized), options: Vec<(&str, Term)>) -> Term {
     let options = options.into_iter().map(|(key, value)| (atom(key), value));
     let options = Map::from(options.collect::<std::collections::HashMap<_, _>>());
     tuple([atom("open_in_netns"), path(netns), integer(0), options.into()])
 }
 
 /// `{open_many, [{Path, 0}, ...]}`
-pub fn open_many<'a>(netns: impl IntoIterator<Item = &'a Path>) -> Term {
-    let entries = netns.into_iter().map(|netns| tuple([path(netns), integer(0)]));
+pub fn open_many(netns: impl IntoIterator<Item = impl AsRef<Path>>) -> Term {
+    let entries = netns.into_iter().map(|netns| tuple([path(&netns), integer(0)]));
     tuple([atom("open_many"), list(entries)])
 }
 
@@ -200,8 +200,8 @@ pub fn list(elements: impl Iterator<Item = Term>) -> Term {
     List::from(elements.collect::<Vec<_>>()).into()
 }
 
-fn path(path: &Path) -> Term {
-    Binary::from(path.as_os_str().as_bytes().to_vec()).into()
+fn path(path: &(impl AsRef<Path> + ?Sized)) -> Term {
+    Binary::from(path.as_ref().as_os_str().as_bytes().to_vec()).into()
 }
 
 fn tuple<const N: usize>(elements: [Term; N]) -> Term {

@@ -1,8 +1,8 @@
 //! The program can have no more threads: each request is told, and service returns by itself.
 
 use crate::calls::{Faults, start_watched};
-use crate::namespace::{Namespace, cookie};
 use crate::program::{Program, Rest, error, info, open, open_many};
+use crate::scene::{Namespace, cookie};
 use nix::errno::Errno;
 use nix::libc;
 use std::collections::HashSet;

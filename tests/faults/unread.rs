@@ -1,8 +1,8 @@
 //! The client stops reading: threads and memory stay bounded, and nothing is lost once it reads
 //! again.
 
-use crate::namespace::{Namespace, cookie};
 use crate::program::{Answer, POLL, Program, error, eventually, frame, info, open, open_many};
+use crate::scene::{Namespace, cookie};
 use eetf::Term;
 use linx_netlink_client::Channel;
 use nix::errno::Errno;
@@ -138,7 +138,7 @@ fn of_a_client_that_reads_nothing_nothing_is_lost() {
         .map(|number| match number % 100 {
             0 => large.clone(),
             it if it % 3 == 0 => open(Path::new("/nowhere")),
-            it if it % 3 == 1 => open_many([&*path, Path::new("/nowhere"), &*path]),
+            it if it % 3 == 1 => open_many([&*path, "/nowhere", &*path]),
             _ => open(&path),
         })
         .collect();

@@ -1,6 +1,7 @@
 //! docs/ARCHITECTURE.md draws which room uses which. Is it so?
 
 mod drawing;
+mod packages;
 mod source;
 
 use drawing::drawing;

@@ -48,6 +48,7 @@ impl Tree {
     pub fn read() -> Tree {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut files = Vec::new();
+        let mut passed_on = BTreeMap::new();
         for (folder, _) in PACKAGES {
             for path in rust_files(&root.join(folder)) {
                 let file = path.strip_prefix(root).expect("below the root").to_str();
@@ -55,9 +56,14 @@ impl Tree {
                 let within = path.strip_prefix(root.join(folder)).expect("below its folder");
                 let module = [package(folder), module(within)].concat();
                 let text = fs::read_to_string(&path).expect("a source");
-                let names = names(&tokens(&text), &package(folder), &module);
+                let tokens = tokens(&text);
+                let names = names(&tokens, &package(folder), &module);
+                passed_on.extend(self::passed_on(&tokens, &module));
                 files.push(Source { file, module, text, names });
             }
+        }
+        for source in &mut files {
+            source.names.iter_mut().for_each(|name| *name = behind(name, &passed_on));
         }
         Tree { files }
     }
@@ -184,6 +190,25 @@ fn names(tokens: &[&str], package: &[String], module: &[String]) -> Vec<Module> 
         }
     }
     names
+}
+
+/// What a module passes on of the modules in it, `pub use`, and where that really is.
+fn passed_on(tokens: &[&str], module: &[String]) -> BTreeMap<Module, Module> {
+    let mut names = Vec::new();
+    for (at, _) in tokens.windows(2).enumerate().filter(|(_, pair)| **pair == ["pub", "use"]) {
+        follow(tokens, at + 2, module.to_vec(), &mut names);
+    }
+    let here = |name: &Module| Some([module, std::slice::from_ref(name.last()?)].concat());
+    names.into_iter().filter_map(|name| Some((here(&name)?, name))).collect()
+}
+
+/// The name of something where it really is, and not where it was passed on.
+fn behind(name: &Module, passed_on: &BTreeMap<Module, Module>) -> Module {
+    let found = (1..=name.len()).rev().find_map(|length| {
+        let (there, rest) = name.split_at(length);
+        Some([passed_on.get(there)?, rest].concat())
+    });
+    found.unwrap_or_else(|| name.clone())
 }
 
 /// Follows a path from `start`, into every branch of its braces; returns where it ends.

@@ -5,7 +5,8 @@ use crate::commands::{ROUTE, open};
 use crate::etf::{atom, int, tuple};
 use crate::framing::LIMIT;
 use crate::load::fill_up;
-use crate::scene::{Namespace, StuckMount, with_private_mounts};
+use crate::netns::StuckMount;
+use crate::scene::{Namespace, with_private_mounts};
 
 /// Sends `bytes`, ends stdin, and expects this status.
 fn ends_with(bytes: &[u8], status: i32) {

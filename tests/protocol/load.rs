@@ -12,8 +12,9 @@ use crate::etf::{
     write_tag_and_length,
 };
 use crate::framing::{LIMIT, still_serves};
+use crate::netns::StuckMount;
 use crate::reply::at;
-use crate::scene::{Namespace, StuckMount, with_private_mounts};
+use crate::scene::{Namespace, with_private_mounts};
 use crate::socket;
 use crate::wire::eventually;
 

@@ -13,7 +13,7 @@ use crate::commands::{ROUTE, any, entry, netns, new, new_for_user, open, open_ma
 use crate::etf::{Term, atom, int, map, tuple};
 use crate::launch::Launch;
 use crate::reply::at;
-use crate::scene::{Namespace, in_thread};
+use crate::scene::{Namespace, cookie_of_netns, in_thread};
 use crate::socket;
 use crate::wire::eventually;
 
@@ -93,7 +93,7 @@ fn any_kind_of_descriptor_is_opened_in_it() {
             assert_eq!(socket::option(&fd, libc::SOL_SOCKET, libc::SO_MARK), 3);
         }
         let fd = port.open(open(place(), netns()));
-        assert_ne!(socket::cookie_of_netns(&fd), here);
+        assert_ne!(cookie_of_netns(&fd), here);
     }
     // But for the user namespace, which is made once.
     port.holds_again(before + 1);

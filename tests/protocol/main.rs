@@ -7,8 +7,13 @@
 mod client;
 mod commands;
 mod etf;
+#[allow(dead_code, reason = "others use the rest")]
+#[path = "../support/hanging.rs"]
+mod hanging;
 mod launch;
+mod netns;
 mod reply;
+#[path = "../support/scene.rs"]
 mod scene;
 mod socket;
 mod wire;

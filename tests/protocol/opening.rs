@@ -1,6 +1,6 @@
 //! `open_in_netns`: where a socket is opened, and what it is.
 
-use std::fs::{File, read_link};
+use std::fs::read_link;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::client::Port;
 use crate::commands::{GENERIC, NETFILTER, ROUTE, UEVENT, open, open_with};
 use crate::etf::{Term, binary, int, list, map};
 use crate::launch::Launch;
-use crate::scene::{Directory, Namespace, bind_mount, cookie_of, with_private_mounts};
+use crate::scene::{Directory, Namespace, cookie_of, with_private_mounts};
 use crate::socket;
 use crate::wire::receive;
 
@@ -97,27 +97,18 @@ fn a_socket_can_be_used_at_once() {
 
 #[test]
 fn a_namespace_without_processes_is_reached_by_its_mount() {
+    let directory = Directory::new();
+    let name = directory.join("blue");
     with_private_mounts(|| {
-        let directory = Directory::new();
-        let name = directory.join("blue");
-        File::create(&name).expect("a file to mount on");
         let namespace = Namespace::new();
         let cookie = namespace.cookie;
-        bind_mount(Path::new(&namespace.path()), &name);
+        namespace.bind(&name);
         drop(namespace);
         let mut port = Port::start();
         let fd = port.open(open(path(&name), ROUTE));
         assert_eq!(socket::cookie(&fd), cookie);
         port.end();
-        unmount(&name);
     });
-}
-
-/// Takes a mount away, so that its directory can go too.
-fn unmount(path: &Path) {
-    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("no NUL byte");
-    // SAFETY: the path is a NUL-terminated string that outlives the call.
-    assert_eq!(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }, 0);
 }
 
 #[test]

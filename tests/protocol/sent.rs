@@ -13,8 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::{Port, Reply};
 use crate::commands::{ROUTE, any, entry, netns, new, open, open_many, sent};
 use crate::etf::{Term, atom, int, tuple};
+use crate::netns::StuckMount;
 use crate::reply::at;
-use crate::scene::{Namespace, StuckMount, with_private_mounts};
+use crate::scene::{Namespace, cookie_of_netns, with_private_mounts};
 use crate::socket;
 use crate::wire::eventually;
 
@@ -39,7 +40,7 @@ fn what_was_sent_is_the_namespace_that_is_named() {
         assert_eq!(socket::cookie(&fd), second.cookie, "{key}");
         port.send_descriptor(key, file(&second));
         let fd = port.open(open(sent(key), netns()));
-        assert_eq!(socket::cookie_of_netns(&fd), second.cookie, "{key}");
+        assert_eq!(cookie_of_netns(&fd), second.cookie, "{key}");
     }
     port.holds_again(before);
     port.end();
@@ -51,7 +52,7 @@ fn what_the_program_has_handed_over_comes_back_as_a_namespace() {
     let made = port.open(open(new(), netns()));
     port.send_descriptor(7_u8, &made);
     let fd = port.open(open(sent(7), ROUTE));
-    assert_eq!(socket::cookie(&fd), socket::cookie_of_netns(&made));
+    assert_eq!(socket::cookie(&fd), cookie_of_netns(&made));
     port.end();
 }
 
@@ -85,7 +86,7 @@ fn entries_of_one_request_use_one_each() {
     let mut outcomes = outcomes.into_iter();
     let mut next = || outcomes.next().expect("an outcome");
     assert_eq!(socket::cookie(&next().expect("it worked")), second.cookie);
-    assert_eq!(socket::cookie_of_netns(&next().expect("it worked")), first.cookie);
+    assert_eq!(cookie_of_netns(&next().expect("it worked")), first.cookie);
     assert_eq!(next().map(drop), Err(at("open", libc::EBADF)));
     assert_eq!(socket::cookie(&next().expect("it worked")), first.cookie);
     port.holds_again(before);

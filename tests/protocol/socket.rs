@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use rustix::net::getsockname;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, getsockname, socket_with};
+
+pub use crate::scene::{cookie, cookie_here};
 
 const NETLINK_LIST_MEMBERSHIPS: libc::c_int = 9;
-const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// An integer option of a socket.
 pub fn option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int) -> i32 {
@@ -64,33 +65,6 @@ pub fn name(socket: &OwnedFd) -> Vec<u8> {
     };
     Errno::result(result).expect("getsockname");
     bytes[..length as usize].to_vec()
-}
-
-/// The cookie of the namespace that a descriptor is, by a thread that goes there.
-pub fn cookie_of_netns(file: &OwnedFd) -> u64 {
-    std::thread::scope(|scope| {
-        let there = scope.spawn(|| {
-            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).expect("a namespace");
-            cookie_here()
-        });
-        there.join().expect("the thread ends")
-    })
-}
-
-/// The cookie of the network namespace that a socket belongs to.
-pub fn cookie(socket: &OwnedFd) -> u64 {
-    let mut bytes = [0; size_of::<u64>()];
-    let length = read_option(socket, libc::SOL_SOCKET, SO_NETNS_COOKIE, &mut bytes);
-    let length = length.expect("a cookie");
-    assert_eq!(length, bytes.len(), "a cookie has 64 bits");
-    u64::from_ne_bytes(bytes)
-}
-
-/// The cookie of the calling thread's own network namespace.
-pub fn cookie_here() -> u64 {
-    let family = AddressFamily::NETLINK;
-    let socket = socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, None);
-    cookie(&socket.expect("a netlink socket"))
 }
 
 /// Address family, type and protocol.

@@ -6,7 +6,7 @@ use crate::client::Port;
 use crate::commands::{ROUTE, any, entry, entry_with, netns, open, open_many, open_with};
 use crate::etf::{Term, atom, binary, int, map, tuple};
 use crate::reply::at;
-use crate::scene::Namespace;
+use crate::scene::{Namespace, cookie_of_netns};
 use crate::socket;
 
 /// Domain, type and protocol of sockets that every kernel has, and the protocol that it then shows
@@ -114,7 +114,7 @@ fn the_namespace_itself_is_open_for_reading() {
             [open(place.clone(), netns()), open_with(place.clone(), netns(), Term::Map(Vec::new()))]
         {
             let fd = port.open(command);
-            assert_eq!(socket::cookie_of_netns(&fd), namespace.cookie);
+            assert_eq!(cookie_of_netns(&fd), namespace.cookie);
             assert!(socket::is_close_on_exec(&fd));
         }
     }
@@ -129,7 +129,7 @@ fn the_namespace_itself_keeps_it_alive() {
     let cookie = namespace.cookie;
     let fd = port.open(open(namespace.by_path(), netns()));
     drop(namespace);
-    assert_eq!(socket::cookie_of_netns(&fd), cookie);
+    assert_eq!(cookie_of_netns(&fd), cookie);
     port.end();
 }
 
@@ -176,10 +176,10 @@ fn all_kinds_go_together_in_one_request() {
         .opened_many();
     let mut outcomes = outcomes.into_iter();
     let mut next = || outcomes.next().expect("an outcome");
-    assert_eq!(socket::cookie_of_netns(&next().expect("it worked")), first.cookie);
+    assert_eq!(cookie_of_netns(&next().expect("it worked")), first.cookie);
     assert_eq!(socket::cookie(&next().expect("it worked")), second.cookie);
     assert_eq!(socket::cookie(&next().expect("it worked")), first.cookie);
-    assert_eq!(socket::cookie_of_netns(&next().expect("it worked")), second.cookie);
+    assert_eq!(cookie_of_netns(&next().expect("it worked")), second.cookie);
     assert_eq!(next().map(drop), Err(at("socket", libc::EAFNOSUPPORT)));
     assert_eq!(socket::cookie(&next().expect("it worked")), first.cookie);
     let last = next().expect("it worked");

@@ -131,6 +131,8 @@ pub fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd]) {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     let parts = [std::io::IoSlice::new(bytes)];
+    let room = wait_for([(socket.as_fd(), PollFlags::POLLOUT)], WAIT);
+    assert!(room.is_some(), "there was no room on the pair for {WAIT:?}");
     sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL).expect("the message is sent");
 }
 

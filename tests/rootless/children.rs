@@ -1,4 +1,5 @@
-use crate::container::{Container, cookie};
+use crate::container::Container;
+use crate::scene::cookie;
 use crate::{TIMEOUT, USER, ask, atom, failed, integer, open, outcome, pid, start, tuple};
 use eetf::{ByteList, Map, Term, Tuple};
 use linx_netlink_client::{Client, ClientError};
@@ -56,7 +57,7 @@ fn ten_thousand_children_leave_neither_zombies_nor_descriptors() {
     let mut opened = 0;
     // Answers, decoded and encoded, are what the other threads allocate for meanwhile.
     keep_16_in_flight(&mut client, &container, 10_000, |socket| {
-        assert_eq!(cookie(socket.expect("a socket")), here);
+        assert_eq!(cookie(&socket.expect("a socket")), here);
         opened += 1;
     });
     assert_eq!(opened, 10_000);

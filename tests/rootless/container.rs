@@ -1,13 +1,5 @@
-use crate::USER;
-use nix::libc;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::{getsockopt_impl, sockopt_impl};
-use rustix::net::{AddressFamily, SocketType, socket};
-use std::fs::File;
+use crate::scene::{Directory, USER, bind, cookie_of, with_private_mounts};
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A process in a user namespace and a network namespace of its own. It ends when this is dropped.
@@ -73,14 +65,7 @@ impl Container {
 
     /// The kernel's number for the network namespace, asked for by a thread that goes there.
     pub fn cookie(&self) -> u64 {
-        let file = File::open(self.path()).expect("the namespace file");
-        std::thread::spawn(move || {
-            setns(file, CloneFlags::CLONE_NEWNET).expect("these tests need root");
-            let socket = socket(AddressFamily::NETLINK, SocketType::RAW, None).expect("a socket");
-            cookie(&socket)
-        })
-        .join()
-        .expect("the thread ends")
+        cookie_of(&self.path())
     }
 
     /// Ends the container's process, and waits for that.
@@ -101,42 +86,10 @@ impl Drop for Container {
 /// Does something where a file that everybody may open is the namespace at `path`, as `ip netns`
 /// makes them. The mount is seen by the thread that does it, and by whom it starts.
 pub fn with_file_of(path: &str, action: impl FnOnce(&str) + Send) {
-    let file = Scratch::new();
-    let name = file.0.to_str().expect("a name in UTF-8");
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            unshare(CloneFlags::CLONE_NEWNS).expect("these tests need root");
-            let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
-            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("own mounts");
-            mount(Some(path), name, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-                .expect("a namespace file");
-            action(name);
-        });
-        thread.join().expect("no panic");
+    let directory = Directory::new();
+    let file = directory.join("namespace");
+    with_private_mounts(|| {
+        bind(path, &file);
+        action(file.to_str().expect("a name in UTF-8"));
     });
 }
-
-/// An empty file that goes with this.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Scratch {
-        let name = format!("lnp-rootless-{}", std::process::id());
-        let file = Scratch(std::env::temp_dir().join(name));
-        File::create(&file.0).expect("a file");
-        file
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// `SO_NETNS_COOKIE` of a socket.
-pub fn cookie(socket: impl AsFd) -> u64 {
-    nix::sys::socket::getsockopt(&socket.as_fd(), NetnsCookie).expect("a kernel from 5.14 on")
-}
-
-sockopt_impl!(NetnsCookie, GetOnly, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, u64);

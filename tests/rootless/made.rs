@@ -1,5 +1,5 @@
 use crate::children::{children, descriptors, eventually};
-use crate::container::cookie;
+use crate::scene::cookie;
 use crate::{TIMEOUT, ask, atom, failed, integer, start, tuple};
 use eetf::Term;
 use linx_netlink_client::{Channel, Client};

@@ -13,13 +13,11 @@ mod scene;
 use container::Container;
 use eetf::{Atom, Binary, FixInteger, Term, Tuple};
 use linx_netlink_client::{Channel, Client, Message, Start};
+use scene::USER;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// An ordinary user, who needs no entry in /etc/passwd.
-const USER: u32 = 65_501;
-
-/// Another one.
+/// Another user than [`USER`].
 const STRANGER: u32 = 65_502;
 
 const TIMEOUT: Duration = Duration::from_secs(30);

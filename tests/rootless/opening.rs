@@ -1,4 +1,5 @@
-use crate::container::{Container, cookie, with_file_of};
+use crate::container::{Container, with_file_of};
+use crate::scene::cookie;
 use crate::{STRANGER, USER, ask, atom, failed, integer, open, path, pid, start, tuple};
 use eetf::List;
 use nix::libc;

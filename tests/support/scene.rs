@@ -4,12 +4,14 @@
 // Each test program uses a part of it.
 #![allow(dead_code)]
 
-use nix::libc;
-use nix::sched::{CloneFlags, unshare};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::getsockopt;
+use nix::{getsockopt_impl, libc, sockopt_impl};
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, remove_dir_all};
-use std::mem::size_of_val;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::fs::{DirBuilder, File, remove_dir_all};
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ const ROOT_NEEDED: &str = "these tests need root, to make namespaces and mounts"
 pub const USER: u32 = 65_501;
 
 /// A directory of the test's own that everybody may look into.
+#[derive(Debug)]
 pub struct Directory(PathBuf);
 
 impl Directory {
@@ -56,18 +59,22 @@ pub fn run(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>
     assert!(status.success(), "{program}: {status}");
 }
 
-fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// Runs `work` in a thread of its own and hands on its result or its panic.
+pub fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A network namespace, kept by a process in it. The process ends when its stdin is closed, so also
 /// when the test is killed.
+#[derive(Debug)]
 pub struct Namespace {
     keeper: Child,
+    /// What [`cookie`] says of a socket that was opened inside.
     pub cookie: u64,
 }
 
 impl Namespace {
+    /// No one has to wait for anything: the process is inside from its first instruction.
     pub fn new() -> Namespace {
         in_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).expect(ROOT_NEEDED);
@@ -76,6 +83,22 @@ impl Namespace {
             let keeper = cat.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat");
             Namespace { keeper, cookie }
         })
+    }
+
+    /// A namespace as a container has it: of another user, and below a user namespace of its own.
+    pub fn of_a_container() -> Namespace {
+        let mut keeper = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .args(["unshare", "--user", "--map-root-user", "--net"])
+            .args(["sh", "-c", "echo inside; exec cat >/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("setpriv starts");
+        let mut inside = [0; 6];
+        keeper.stdout.take().expect("its stdout").read_exact(&mut inside).expect("a namespace");
+        let cookie = cookie_of(&format!("/proc/{}/ns/net", keeper.id()));
+        Namespace { keeper, cookie }
     }
 
     pub fn pid(&self) -> u32 {
@@ -88,8 +111,7 @@ impl Namespace {
 
     /// Gives the namespace a name, as `ip netns add` does. Only in [`with_private_mounts`].
     pub fn bind(&self, target: &Path) {
-        std::fs::write(target, "").expect("a file to mount on");
-        run("mount", [OsStr::new("--bind"), self.path().as_ref(), target.as_ref()]);
+        bind(&self.path(), target);
     }
 }
 
@@ -100,13 +122,34 @@ impl Drop for Namespace {
     }
 }
 
+/// Makes a file at `target` that is the one at `source`. Only in [`with_private_mounts`].
+pub fn bind(source: &str, target: &Path) {
+    File::create(target).expect("a file to mount on");
+    let none = None::<&str>;
+    mount(Some(source), target, none, MsFlags::MS_BIND, none).expect("a bind mount");
+}
+
 /// Runs a test in a thread whose mounts are its own. The programs that it starts see them, and they
 /// end with it.
 pub fn with_private_mounts<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     in_thread(|| {
         unshare(CloneFlags::CLONE_NEWNS).expect(ROOT_NEEDED);
-        run("mount", ["--make-rprivate", "/"]);
+        let (private, none) = (MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
+        mount(none, "/", none, private, none).expect(ROOT_NEEDED);
         test()
+    })
+}
+
+/// The cookie of the namespace behind `path`, by a thread that goes there.
+pub fn cookie_of(path: &str) -> u64 {
+    cookie_of_netns(&File::open(path).expect("a namespace file"))
+}
+
+/// The same of the namespace that a descriptor is.
+pub fn cookie_of_netns(netns: &(impl AsFd + Sync)) -> u64 {
+    in_thread(|| {
+        setns(netns, CloneFlags::CLONE_NEWNET).expect(ROOT_NEEDED);
+        cookie_here()
     })
 }
 
@@ -118,20 +161,8 @@ pub fn cookie_here() -> u64 {
 }
 
 /// The cookie of the namespace in which a socket is.
-pub fn cookie(socket: &OwnedFd) -> u64 {
-    const SO_NETNS_COOKIE: libc::c_int = 71;
-    let mut cookie = 0_u64;
-    let mut length = size_of_val(&cookie) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `cookie`, and the length.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-    cookie
+pub fn cookie(socket: &impl AsFd) -> u64 {
+    getsockopt(socket, NetnsCookie).expect("the cookie of a namespace")
 }
+
+sockopt_impl!(NetnsCookie, GetOnly, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, u64);

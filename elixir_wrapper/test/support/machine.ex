@@ -31,10 +31,26 @@ defmodule Linx.Netlink.Port.Test.Machine do
 
   @doc "Makes one. It lives as long as the calling process."
   def start do
-    words = ~w(unshare --mount --propagation slave /bin/sh -euc) ++ [@prepare, "prepare"]
-    machine = %__MODULE__{resident: Resident.start(words)}
+    machine = empty()
     release(machine)
     machine
+  end
+
+  @doc "The same, with a copy of a release of this name in /opt/my_app."
+  def start(release, name) do
+    machine = empty()
+
+    run(
+      machine,
+      "cp --archive '#{release}' /opt/my_app; mv /opt/my_app/bin/#{name} /opt/my_app/bin/my_app"
+    )
+
+    machine
+  end
+
+  defp empty do
+    words = ~w(unshare --mount --propagation slave /bin/sh -euc) ++ [@prepare, "prepare"]
+    %__MODULE__{resident: Resident.start(words)}
   end
 
   @doc "Runs a shell script as root, in the directory of the repository. Returns what it prints."

@@ -313,7 +313,7 @@ fn string(i: &mut Input<'_>) -> Parsed<Term> {
     literal("\"").parse_next(i)?;
     let mut pieces = quoted::until(i, '"')?;
     if i.state.notation == Notation::Elixir {
-        return elixir_binary(start, &pieces);
+        return Ok(Term::from(Binary { bytes: quoted::bytes(start, &pieces)? }));
     }
     // Strings that follow each other are one.
     loop {
@@ -325,20 +325,6 @@ fn string(i: &mut Input<'_>) -> Parsed<Term> {
         }
         pieces.extend(quoted::until(i, '"')?);
     }
-}
-
-fn elixir_binary(start: usize, pieces: &[Piece]) -> Parsed<Term> {
-    let mut bytes = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        match *piece {
-            Piece::Byte(byte) => bytes.push(byte),
-            Piece::Code(code) => match char::from_u32(code) {
-                Some(c) => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
-                None => return wrong_at(start, "no such character"),
-            },
-        }
-    }
-    Ok(Term::from(Binary { bytes }))
 }
 
 /// A list of characters.

@@ -47,6 +47,14 @@ pub(super) fn piece(i: &mut Input<'_>) -> Parsed<Option<Piece>> {
 
 /// The text as a string, for names.
 pub(super) fn string(start: usize, pieces: &[Piece]) -> Parsed<String> {
+    match String::from_utf8(bytes(start, pieces)?) {
+        Ok(text) => Ok(text),
+        Err(_) => wrong_at(start, "a name must be valid UTF-8"),
+    }
+}
+
+/// The text in UTF-8, with the bytes that are no characters as they are.
+pub(super) fn bytes(start: usize, pieces: &[Piece]) -> Parsed<Vec<u8>> {
     let mut bytes = Vec::with_capacity(pieces.len());
     for piece in pieces {
         match *piece {
@@ -57,10 +65,7 @@ pub(super) fn string(start: usize, pieces: &[Piece]) -> Parsed<String> {
             },
         }
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text),
-        Err(_) => wrong_at(start, "a name must be valid UTF-8"),
-    }
+    Ok(bytes)
 }
 
 fn escape(i: &mut Input<'_>, start: usize) -> Parsed<Piece> {

@@ -33,10 +33,11 @@ defmodule Linx.Netlink.Port do
       Linx.Netlink.Port.open({:name, "blue"}, :route, server: MyApp.Netlink)
 
   Settings that are not given come from the application's configuration, which also says whether the
-  first one is started. These are the defaults:
+  first one is started, and whether it takes the place of Linx's NIF (docs/LINX.md). These are the defaults:
 
       config :linx_netlink_port,
         start: true,
+        replace_nif: false,
         executable: nil,
         launcher: [],
         args: [],
@@ -62,6 +63,7 @@ defmodule Linx.Netlink.Port do
     * `:enoent`: it isn't there, or its launcher isn't;
     * `:eacces`: it can't be run;
     * `:epipe`: it died, or the server is not running;
+    * `:enotconn`: the application isn't started;
     * `:etimedout`: no answer in time;
     * `:eproto`: it is something else, or speaks another version;
     * `:emfile`: the BEAM has no descriptor left;
@@ -92,6 +94,7 @@ defmodule Linx.Netlink.Port do
     Error,
     Host,
     Netns,
+    NifModule,
     Options,
     Protocol,
     Server,
@@ -173,7 +176,7 @@ defmodule Linx.Netlink.Port do
     * `:host`, the BEAM's own, for which no port program is needed;
     * `{:name, name}`, a name of `ip netns`;
     * `{:pid, pid}`, that of a process;
-    * `{:path, path}` or a plain path, that of a namespace file.
+    * `{:path, path}` or a plain path, that of a namespace file. `/proc/self` is the BEAM in it.
 
   `protocol` is a number, or a name such as `:route`, `:generic` or `:netfilter`
   (`t:Linx.Netlink.Port.Protocol.t/0`).
@@ -267,7 +270,8 @@ defmodule Linx.Netlink.Port do
 
   `:server` counts what the server knows: `:in_flight` (requests not answered yet), `:starts` (port
   programs started so far), `:unclaimed` (descriptors on their way to their callers; they have been
-  closed if their callers are gone), and `:executable`, the port program's path.
+  closed if their callers are gone). `:executable` is the port program's path, and `:replaces_nif` whether
+  `Linx.Netlink.Socket.Native` is the port program's now (`replace_nif: true`).
 
   It starts the port program if it isn't running, and takes the server's `:timeout` at most. An error is a
   `Linx.Netlink.Port.Error` of the stage `:port`.
@@ -282,8 +286,8 @@ defmodule Linx.Netlink.Port do
   def info(server \\ __MODULE__) do
     case Call.request(server, :info, Wire.info(), Call.time(nil)) do
       {:ok, program, counts, closer} ->
-        counts = Map.put(counts, :unclaimed, Closer.watched(closer))
-        {:ok, %{program: program, server: counts}}
+        more = %{unclaimed: Closer.watched(closer), replaces_nif: NifModule.ours?()}
+        {:ok, %{program: program, server: Map.merge(counts, more)}}
 
       {:error, {stage, code}} ->
         {:error, Error.new(stage, code)}

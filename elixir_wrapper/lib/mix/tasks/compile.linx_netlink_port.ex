@@ -2,14 +2,31 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
   @shortdoc "Builds the port program with cargo"
 
   @moduledoc """
-  Builds the port program with cargo and puts it into `priv/`.
+  Builds the port program with cargo and puts it into the `priv` of Mix's build folder, so that each
+  environment and each target has its own.
 
   Its sources are in the folder above this Mix project, or, in a Hex package, in `native`. Cargo is only
-  asked when something that the program is made of has changed: `Cargo.toml`, `Cargo.lock`, a file in
-  `src`, or the target. `mix clean` removes what was built here; cargo's own files stay with cargo.
+  asked when something has changed that the program is made of, or made with: `Cargo.toml`, `Cargo.lock`, a
+  file in `src`; a variable that begins with `CARGO` or `RUST`; a file with settings of cargo or rustup.
+  `mix clean` removes what was built here; cargo's own files stay with cargo.
+
+  ## Without cargo
+
+  Nothing is built where the port program is there already:
+
+    * where the configuration says `config :linx_netlink_port, executable: path` (in `config/config.exs`;
+      `config/runtime.exs` is read too late). It is what is started, on whichever machine the release runs;
+    * where the variable `LINX_NETLINK_PORT_EXECUTABLE` has a path. A link to that file takes the place of
+      what would have been built. `mix release` puts a copy of the file into the release, without the
+      capabilities that it may have.
+
+  What was built before is kept where cargo is missing, as long as the sources are the same.
+
+  ## Other targets
 
   Cargo's settings hold, such as `CARGO_TARGET_DIR` and `CARGO_BUILD_TARGET`: cargo itself tells where
-  it put the program. Nerves names the target in other variables, which are translated:
+  it put the program. Where the sources can't be written to, its files go to Mix's build folder. Nerves
+  names the target in other variables, which are translated:
 
   | Nerves | cargo |
   | --- | --- |
@@ -21,131 +38,104 @@ defmodule Mix.Tasks.Compile.LinxNetlinkPort do
 
   use Mix.Task.Compiler
 
-  @program "linx-netlink-port"
-  @manifest "compile.linx_netlink_port"
-  @cargo_args ~w(build --release --locked --bin linx-netlink-port) ++
-                ~w(--message-format json-render-diagnostics)
+  alias Mix.LinxNetlinkPort.{Cargo, Fingerprint, Place}
+
+  @variable "LINX_NETLINK_PORT_EXECUTABLE"
 
   @impl true
   def run(_args) do
-    fingerprint = fingerprint()
-
-    if File.exists?(target()) and File.read(manifest()) == {:ok, fingerprint} do
-      :noop
-    else
-      build(fingerprint)
+    cond do
+      path = Application.get_env(:linx_netlink_port, :executable) -> configured(to_string(path))
+      path = variable() -> named(Path.expand(path))
+      true -> built(Fingerprint.now(crate(), Cargo.cross_environment()))
     end
   end
 
   @impl true
-  def manifests, do: [manifest()]
+  def manifests, do: [Place.manifest()]
 
   @impl true
-  def clean do
-    _ = File.rm(target())
-    _ = File.rm(manifest())
-    :ok
+  def clean, do: Place.clean()
+
+  # The port program of another machine, maybe, and none of ours.
+  defp configured(path), do: told_once("configured", path, ":executable in the configuration")
+
+  defp named(path) do
+    if not File.regular?(path), do: Mix.raise(not_there(path))
+
+    Place.link(path)
+    told_once("named", path, @variable)
   end
 
-  defp build(fingerprint) do
-    install(cargo_build())
-    File.mkdir_p!(Path.dirname(manifest()))
-    File.write!(manifest(), fingerprint)
-    # Only now is there a priv directory to be seen from the build path.
-    Mix.Project.build_structure()
+  defp told_once(how, path, by_whom) do
+    mark = "#{how} #{path}"
+
+    if Place.marked?(mark) do
+      :noop
+    else
+      Mix.shell().info("Using the port program #{path} (#{by_whom}), nothing is built")
+      Place.mark(mark)
+      {:ok, []}
+    end
+  end
+
+  defp built(%Fingerprint{} = fingerprint) do
+    made_of_the_same? = Place.marked_alike?(fingerprint.sources)
+
+    cond do
+      Place.marked?(Fingerprint.mark(fingerprint)) and Place.there?() -> :noop
+      cargo = System.find_executable("cargo") -> build(cargo, fingerprint)
+      made_of_the_same? and Place.there?() -> kept()
+      true -> Mix.raise(no_cargo())
+    end
+  end
+
+  defp build(cargo, fingerprint) do
+    Mix.shell().info("Building the port program #{Place.program()} (cargo build --release)")
+    Place.install(Cargo.build(cargo, crate()))
+    Place.mark(Fingerprint.mark(fingerprint))
     {:ok, []}
   end
 
-  defp cargo_build do
-    cargo = System.find_executable("cargo") || Mix.raise(no_cargo())
-    Mix.shell().info("Building the port program #{@program} (cargo build --release)")
+  # Whoever built it had other settings, and cargo.
+  defp kept do
+    Mix.shell().info(
+      "Keeping the port program #{Place.program()} as it was built before: cargo was not found"
+    )
 
-    # What people want to read is on stderr and goes straight through.
-    case System.cmd(cargo, @cargo_args, cd: crate(), env: cross_environment()) do
-      {messages, 0} -> executable(messages)
-      {_messages, status} -> Mix.raise("cargo could not build #{@program} (status #{status})")
+    :noop
+  end
+
+  defp variable do
+    case System.get_env(@variable) do
+      empty when empty in [nil, ""] -> nil
+      path -> path
     end
-  end
-
-  # The last artifact is the program. A path in JSON needs no unescaping, unless it is a strange one.
-  defp executable(messages) do
-    case Regex.scan(~r/"executable":"((?:[^"\\]|\\.)+)"/, messages) do
-      [] -> Mix.raise("cargo built #{@program}, but doesn't say where")
-      found -> found |> List.last() |> List.last()
-    end
-  end
-
-  # Written aside and renamed, so that nobody ever starts half of it, and one that runs is left alone.
-  defp install(executable) do
-    File.mkdir_p!(Path.dirname(target()))
-    aside = "#{target()}.#{System.pid()}"
-    File.cp!(executable, aside)
-    File.chmod!(aside, 0o755)
-    File.rename!(aside, target())
-  end
-
-  # Of contents, not of times: a checkout touches every file and changes none.
-  defp fingerprint do
-    set = for name <- ~w(CARGO_BUILD_TARGET RUSTFLAGS), do: {name, System.get_env(name, "")}
-    environment = for {name, value} <- set ++ cross_environment(), do: [name, 0, value, 0]
-
-    contents = for file <- sources(), do: [Path.relative_to(file, crate()), 0, File.read!(file)]
-    [environment, contents] |> :erlang.md5() |> Base.encode16()
-  end
-
-  defp sources do
-    fixed = for name <- ["Cargo.toml", "Cargo.lock"], do: Path.join(crate(), name)
-    sources = crate() |> Path.join("src/**/*") |> Path.wildcard() |> Enum.filter(&File.regular?/1)
-    files = Enum.filter(fixed, &File.regular?/1) ++ Enum.sort(sources)
-
-    if length(files) < 3, do: Mix.raise(no_crate()), else: files
-  end
-
-  # What cargo is to be told where Nerves says what is built for.
-  defp cross_environment do
-    names = ~w(CROSSCOMPILE TARGET_ARCH TARGET_OS TARGET_ABI)
-
-    with nil <- System.get_env("CARGO_BUILD_TARGET"),
-         [_prefix, arch, os, abi] <- for(name <- names, value = System.get_env(name), do: value) do
-      target = "#{arch}-unknown-#{os}-#{abi}"
-      [{"CARGO_BUILD_TARGET", target} | linker(target)]
-    else
-      _as_it_is -> []
-    end
-  end
-
-  defp linker(target) do
-    name = "CARGO_TARGET_#{target |> String.upcase() |> String.replace("-", "_")}_LINKER"
-    linker = System.get_env(name) || System.get_env("CC")
-    if linker, do: [{name, linker}], else: []
   end
 
   # A package has it inside, a checkout one folder up.
-  defp crate, do: if(File.dir?(native()), do: native(), else: Path.dirname(project()))
+  defp crate do
+    crate = if File.dir?(native()), do: native(), else: Path.dirname(project())
+    if File.regular?(Path.join(crate, "src/main.rs")), do: crate, else: Mix.raise(no_crate())
+  end
+
   defp native, do: Path.join(project(), "native")
   defp project, do: Path.dirname(Mix.Project.project_file())
-  defp target, do: Path.join([project(), "priv", @program])
-  defp manifest, do: Path.join(Mix.Project.manifest_path(), @manifest)
 
   defp no_cargo do
-    """
-    cargo is needed to build the port program #{@program}, and was not found.
+    "cargo is needed to build the port program #{Place.program()}, and was not found: install " <>
+      "Rust 1.88 or newer (https://rustup.rs) and see to it that cargo is in PATH, or name a port " <>
+      "program that is there already in #{@variable}"
+  end
 
-    Install Rust 1.88 or newer:
-
-        curl https://sh.rustup.rs -sSf | sh
-
-    or, where the distribution's Rust is new enough, `apt-get install cargo`. If it is installed, see to
-    it that it is in PATH (`. "$HOME/.cargo/env"`).
-    """
+  defp not_there(path) do
+    "there is no file #{path}, which #{@variable} names as the port program: correct it, or unset it to " <>
+      "have the port program built"
   end
 
   defp no_crate do
-    """
-    the sources of the port program #{@program} are neither above #{project()} nor in #{native()}.
-
-    They are in the same repository as this project, one folder up; as a dependency, use
-    `git: …, subdir: "elixir_wrapper"` rather than `sparse: …`.
-    """
+    "the sources of the port program #{Place.program()} are neither above #{project()} nor in " <>
+      "#{native()}: take the whole repository as a dependency, with `git: …, subdir: \"elixir_wrapper\"` " <>
+      "rather than `sparse: …`, or name a port program that is there already in #{@variable}"
   end
 end

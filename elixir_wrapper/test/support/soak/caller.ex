@@ -7,7 +7,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Caller do
   alias Linx.Netlink.Port.Error
   alias Linx.Netlink.Port.Test.Rtnetlink
   alias Linx.Netlink.Port.Test.Soak.{Tally, World}
-  alias Linx.Netlink.Socket.Native
+  alias Linx.Netlink.Port.Native
 
   # What a busy machine may take to wake a caller.
   @grace 3_000

@@ -4,11 +4,13 @@ defmodule Linx.Netlink.Port.Application do
 
       config :linx_netlink_port, start: false
 
-  The port program itself is only started when it is first needed.
+  The port program itself is only started when it is first needed. With `replace_nif: true`, Linx's own
+  `Linx.Netlink.Socket.Native` is replaced as long as the application runs.
   """
 
   use Application
 
+  alias Linx.Netlink.Port.Native.Replacement
   alias Linx.Netlink.Port.Telemetry
 
   # What its modules use, and what the log uses to tell of it.
@@ -31,7 +33,10 @@ defmodule Linx.Netlink.Port.Application do
     :ok
   end
 
+  # What is replaced is so when there is somebody to ask, and no longer.
   defp children do
-    if Application.get_env(:linx_netlink_port, :start, true), do: [Linx.Netlink.Port], else: []
+    server = if Application.get_env(:linx_netlink_port, :start, true), do: [Linx.Netlink.Port]
+    replacement = if Replacement.wanted?(), do: [Replacement]
+    List.wrap(server) ++ List.wrap(replacement)
   end
 end

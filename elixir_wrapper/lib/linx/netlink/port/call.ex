@@ -6,6 +6,7 @@ defmodule Linx.Netlink.Port.Call do
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
   @epipe 32
+  @enotconn 107
 
   @typedoc """
   What a caller is told: what it asked for, with the id to acknowledge it by and to whom; the port
@@ -22,7 +23,8 @@ defmodule Linx.Netlink.Port.Call do
   @doc """
   Asks for something and waits for the answer, which comes in time (`time/1`).
 
-  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`.
+  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`; where the
+  application isn't started, `{:port, ENOTCONN}`.
 
   ## Example
 
@@ -37,8 +39,11 @@ defmodule Linx.Netlink.Port.Call do
   def request(server, expect, command, time) do
     GenServer.call(server, {expect, command, time}, :infinity)
   catch
-    :exit, _reason -> {:error, {:port, @epipe}}
+    :exit, _reason -> {:error, {:port, if(started?(), do: @epipe, else: @enotconn)}}
   end
+
+  # The application's controller may be busy with starting or stopping others, and is not to be waited for.
+  defp started?, do: Process.whereis(Linx.Netlink.Port.Application.Supervisor) != nil
 
   @doc """
   The time of a call that begins now and may take so many milliseconds, the server's number of them if it

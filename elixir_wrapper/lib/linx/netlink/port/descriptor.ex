@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> alias Linx.Netlink.Port.Descriptor
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {:ok, socket} = Descriptor.adopt(fd, 0)
       iex> {Descriptor.bind(fd, 1), Descriptor.close(fd), Descriptor.adopt(fd, 0)}
       {:ok, :ok, {:error, :ebadf}}
@@ -23,6 +23,10 @@ defmodule Linx.Netlink.Port.Descriptor do
   @typedoc "A number in the BEAM's descriptor table."
   @type t() :: non_neg_integer()
 
+  # include/uapi/asm-generic/socket.h.
+  @sol_socket 1
+  @so_protocol 38
+  @so_domain 39
   @af_netlink 16
 
   @doc """
@@ -66,12 +70,43 @@ defmodule Linx.Netlink.Port.Descriptor do
   A `:socket` socket, owned by the calling process, over a duplicate of a netlink descriptor.
 
   The descriptor itself stays open. An error is the reason that `:socket.open/2` gives, such as `:ebadf`
-  (it isn't open) or `:emfile` (the BEAM has no descriptor left for the duplicate).
+  (it isn't open) or `:emfile` (the BEAM has no descriptor left for the duplicate); or `:eproto`: it is
+  something else, a socket of another kind or a file.
+
+  ## Example
+
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Port.Descriptor.adopt(fd, 16)
+      {:error, :eproto}
+      iex> Linx.Netlink.Port.Native.close_fd(fd)
+      :ok
   """
   @spec adopt(t(), integer()) :: {:ok, :socket.socket()} | {:error, term()}
   def adopt(fd, protocol) do
-    # Told what it is, the BEAM doesn't have to ask, and a bad number is an error of its own.
+    with {:ok, socket} <- duplicate(fd, protocol) do
+      if netlink?(socket, protocol) do
+        {:ok, socket}
+      else
+        _ = :socket.close(socket)
+        {:error, :eproto}
+      end
+    end
+  end
+
+  # Told what it is, the BEAM believes it, and a bad number is an error of its own.
+  defp duplicate(fd, protocol) do
     :socket.open(fd, %{domain: @af_netlink, type: :raw, protocol: protocol})
+  end
+
+  defp netlink?(socket, protocol),
+    do: option(socket, @so_domain) == @af_netlink and option(socket, @so_protocol) == protocol
+
+  # `nil` for what is no socket.
+  defp option(socket, number) do
+    case :socket.getopt_native(socket, {@sol_socket, number}, 4) do
+      {:ok, <<value::native-32>>} -> value
+      {:error, _reason} -> nil
+    end
   end
 
   @doc """
@@ -105,7 +140,7 @@ defmodule Linx.Netlink.Port.Descriptor do
 
   # Any protocol would do: the socket is only borrowed.
   defp bind_duplicate(fd, groups) do
-    with {:ok, socket} <- adopt(fd, 0), do: :socket.bind(socket, address(groups))
+    with {:ok, socket} <- duplicate(fd, 0), do: :socket.bind(socket, address(groups))
   end
 
   @doc """

@@ -170,6 +170,11 @@ defmodule Linx.Netlink.Port.Error do
   defp port_hint(:epipe),
     do: "it died, or its server is not running; the next call starts it again"
 
+  defp port_hint(:enotconn),
+    do:
+      "the application :linx_netlink_port isn't started; " <>
+        "`Application.ensure_all_started(:linx_netlink_port)` starts it"
+
   defp port_hint(:etimedout), do: "it did not answer in time"
   defp port_hint(:eproto), do: "what it says is not the protocol of this version"
   defp port_hint(:emfile), do: "the BEAM has no descriptor left; raise its `ulimit -n`"

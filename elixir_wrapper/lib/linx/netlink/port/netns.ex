@@ -16,6 +16,8 @@ defmodule Linx.Netlink.Port.Netns do
       {:error, {:open, 22}}
   """
 
+  alias Linx.Netlink.Port.Procfs
+
   @typedoc "A network namespace, as users name it."
   @type t() ::
           :host
@@ -55,8 +57,8 @@ defmodule Linx.Netlink.Port.Netns do
   end
 
   @doc """
-  The wire's form of a path given as bytes: checked as the kernel would, and made absolute. The errors
-  are those of `resolve!/1`.
+  The wire's form of a path given as bytes: checked as the kernel would, and made one that means to the port
+  program what it means to the BEAM. The errors are those of `resolve!/1`.
 
       iex> Linx.Netlink.Port.Netns.path("/run/netns/blue")
       {:ok, "/run/netns/blue"}
@@ -117,12 +119,12 @@ defmodule Linx.Netlink.Port.Netns do
   # The empty path stays empty: the kernel answers ENOENT to it, not the working directory.
   defp absolute(<<first, _rest::binary>> = path) when first != ?/ do
     case File.cwd() do
-      {:ok, cwd} -> {:ok, cwd <> "/" <> path}
+      {:ok, cwd} -> {:ok, Procfs.for_others(cwd <> "/" <> path)}
       {:error, reason} -> {:error, {:open, Linx.Netlink.Port.Errno.to_code(reason)}}
     end
   end
 
-  defp absolute(path), do: {:ok, path}
+  defp absolute(path), do: {:ok, Procfs.for_others(path)}
 
   defp printable(path), do: if(String.printable?(path), do: path, else: inspect(path))
 end

@@ -6,8 +6,8 @@ defmodule Linx.Netlink.Port.Program do
   as messages. `handle/2` turns each into events; those of the pair come from `listen/1` and `poll/1`:
 
     * `{:up, hello}`: it has said hello, and takes requests; to be followed by `end_rendezvous/1`;
-    * `{:reply, id, reply, descriptors}`: a reply, from either channel. The kernel drops the last
-      descriptors of those that find no room in the BEAM's table, so there may be too few;
+    * `{:reply, id, reply, brought}`: a reply, from either channel, with the descriptors that came with it,
+      and whether the kernel dropped the last ones, for which there was no room in the BEAM's table;
     * `{:discard, descriptors}`: descriptors that nobody asked for, to be closed;
     * `{:strange, text, descriptors}`: something that was not understood, and is dropped;
     * `{:ending, errno, words}`: it has closed what it is talked to by, and will be down in a moment;
@@ -38,7 +38,7 @@ defmodule Linx.Netlink.Port.Program do
       iex> Program.send_frame(program, Wire.frame(7, [command]))
       :ok
       iex> {program, []} = await.({program, []}, fn {program, _events} -> not program.listening? end)
-      iex> {:reply, 7, :ok, [fd]} = Program.poll(program)
+      iex> {:reply, 7, :ok, {[fd], false}} = Program.poll(program)
       iex> {Descriptor.close(fd), Program.listen_later(program).listening?}
       {:ok, true}
       iex> {Program.stop(program), Program.describe(program) == "the port program " <> executable.path}
@@ -77,9 +77,12 @@ defmodule Linx.Netlink.Port.Program do
           buffer: binary()
         }
 
+  @typedoc "The descriptors that came with a reply, and whether there were more of them."
+  @type brought() :: {[non_neg_integer()], truncated? :: boolean()}
+
   @type event() ::
           {:up, map()}
-          | {:reply, Wire.id(), term(), [non_neg_integer()]}
+          | {:reply, Wire.id(), term(), brought()}
           | {:discard, [non_neg_integer()]}
           | {:strange, String.t(), [non_neg_integer()]}
           | {:ending, pos_integer(), String.t()}
@@ -153,8 +156,8 @@ defmodule Linx.Netlink.Port.Program do
   @spec listen(t()) :: {event() | nil, t()}
   def listen(%__MODULE__{pair: pair} = program) do
     case Pair.receive_message(pair) do
-      {:ok, bytes, fds, _truncated?} ->
-        {message(Wire.decode(bytes), fds), program}
+      {:ok, bytes, fds, truncated?} ->
+        {message(Wire.decode(bytes), {fds, truncated?}), program}
 
       :wait ->
         {nil, %{program | listening?: true}}
@@ -179,7 +182,7 @@ defmodule Linx.Netlink.Port.Program do
   @spec poll(t()) :: event() | nil
   def poll(%__MODULE__{pair: pair}) do
     case Pair.poll_message(pair) do
-      {:ok, bytes, fds, _truncated?} -> message(Wire.decode(bytes), fds)
+      {:ok, bytes, fds, truncated?} -> message(Wire.decode(bytes), {fds, truncated?})
       # Its end is for `listen/1` to find.
       _nothing -> nil
     end
@@ -333,9 +336,9 @@ defmodule Linx.Netlink.Port.Program do
 
   defp unreachable(program, text), do: describe(program) <> " can't be talked to: " <> text
 
-  defp message({:reply, id, reply}, fds), do: {:reply, id, reply, fds}
-  defp message({:unreadable, id}, fds) when id != nil, do: unreadable(id, fds)
-  defp message(other, fds), do: strange(other, fds)
+  defp message({:reply, id, reply}, brought), do: {:reply, id, reply, brought}
+  defp message({:unreadable, id}, brought) when id != nil, do: unreadable(id, brought)
+  defp message(other, {fds, _truncated?}), do: strange(other, fds)
 
   # It has nothing to say before it has been asked, and is asked nothing before its hello.
   defp read(%__MODULE__{hello: nil} = program, _data), do: rubbish(program)
@@ -353,8 +356,8 @@ defmodule Linx.Netlink.Port.Program do
 
   defp frames(program, frames), do: {program, Enum.map(frames, &frame(Wire.decode(&1)))}
 
-  defp frame({:reply, id, reply}), do: {:reply, id, reply, []}
-  defp frame({:unreadable, id}) when id != nil, do: unreadable(id, [])
+  defp frame({:reply, id, reply}), do: {:reply, id, reply, {[], false}}
+  defp frame({:unreadable, id}) when id != nil, do: unreadable(id, {[], false})
 
   defp frame({:protocol_error, reason}),
     do: {:strange, "could not read a request: #{inspect(reason)}", []}
@@ -365,7 +368,7 @@ defmodule Linx.Netlink.Port.Program do
     do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}", fds}
 
   # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
-  defp unreadable(id, fds), do: {:reply, id, {:error, {:port, @eproto}}, fds}
+  defp unreadable(id, brought), do: {:reply, id, {:error, {:port, @eproto}}, brought}
 
   defp close_port(port) do
     Port.close(port)

@@ -189,14 +189,14 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     ours.sendmsg([#{Impostor.bytes({999, :ok})}], rights([0, 1, 2]))
     ours.sendmsg([b"rubbish"], rights([0]))
     frame(#{Impostor.bytes({:good, :day})})
-    ours.sendmsg([asked[:14] + bytes([119, 2]) + b"ok"], rights([0, 1, 2, 0]))
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
+    ours.sendmsg([asked[:14] + bytes([119, 2]) + b"ok"], rights([netlink, 1, 2, 0]))
     sys.stdin.read()
     """
 
     server = start_server(executable: Impostor.script(body))
 
-    # What comes is no netlink socket, but it is what was answered. That descriptors are closed again is
-    # checked when the test is over, as always.
+    # That descriptors are closed again is checked when the test is over, as always.
     log =
       capture_log(fn ->
         {:ok, socket} = Port.open("/proc/self/ns/net", :route, server: server)
@@ -223,26 +223,63 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert File.read!(log) == "request\nrequest\n"
   end
 
-  test "one whose descriptors get lost on the way is EMFILE for those who miss theirs" do
-    body = """
+  # Answers each request with these words, and these descriptors.
+  defp answering(words, fds) do
+    Impostor.script("""
     hello()
-    ours.send(request()[:14] + bytes([119, 2]) + b"ok")
-    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-    answer = #{Impostor.bytes({:ok, [:ok, :ok, :ok]})}[1:]
-    ours.sendmsg([request()[:14] + answer], rights([netlink.fileno()]))
-    sys.stdin.read()
-    """
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).detach()
+    other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16).detach()
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM).detach()
+    file = os.open("/dev/null", os.O_RDONLY)
+    pipe = os.pipe()[0]
+    answer = #{Impostor.bytes(words)}[1:]
+    fds = [#{fds}]
+    while True:
+        ours.sendmsg([request()[:14] + answer], rights(fds) if fds else [])
+    """)
+  end
 
-    server = start_server(executable: Impostor.script(body))
+  test "one that answers without the descriptors is EPROTO for those who miss theirs" do
+    server = start_server(executable: answering(:ok, ""))
 
-    assert {:error, %Error{stage: :port, errno: :emfile}} =
+    assert {:error, %Error{stage: :port, errno: :eproto} = error} =
              Port.open("/proc/self/ns/net", :route, server: server)
 
+    refute Exception.message(error) =~ "ulimit"
+    server = start_server(executable: answering({:ok, [:ok, :ok, :ok]}, "netlink"))
+
     assert {:ok,
-            [{:ok, socket}, {:error, %Error{errno: :emfile}}, {:error, %Error{errno: :emfile}}]} =
+            [{:ok, socket}, {:error, %Error{errno: :eproto}}, {:error, %Error{errno: :eproto}}]} =
              Port.open_many(List.duplicate({"/proc/self/ns/net", :route}, 3), server: server)
 
     :ok = :socket.close(socket)
+    assert Descriptors.settle(server) == 0
+  end
+
+  for fd <- ["other", "tcp", "file", "pipe"] do
+    test "one that hands over something else is EPROTO, and what came is closed: #{fd}" do
+      server = start_server(executable: answering(:ok, unquote(fd)))
+
+      assert {:error, %Error{stage: :port, errno: :eproto}} =
+               Port.open("/proc/self/ns/net", :route, server: server)
+
+      assert Descriptors.settle(server) == 0
+    end
+  end
+
+  test "one that always sends more than was asked for is replaced, and doesn't flood the log" do
+    server = start_server(executable: answering(:ok, "netlink, tcp"))
+
+    log =
+      capture_log(fn ->
+        for _number <- 1..100 do
+          {:ok, socket} = Port.open("/proc/self/ns/net", :route, server: server)
+          :ok = :socket.close(socket)
+        end
+      end)
+
+    assert length(log_lines(log)) < 50
+    assert log =~ "again and again"
     assert Descriptors.settle(server) == 0
   end
 

@@ -18,7 +18,8 @@ defmodule Linx.Netlink.Port.ExhaustionTest do
     assert status == 0, output
 
     assert output |> String.split("\n", trim: true) |> List.last() ==
-             "[held: true, refused: {:port, :emfile}, others: [port: :emfile], many: 253, " <>
+             "[held: true, refused: {:port, :emfile}, drop_in: {:socket, 24}, " <>
+               "others: [port: :emfile], many: 253, " <>
                "again: :ok, left: 0, same_program: true, unanswered: {:port, :etimedout}]"
   end
 

@@ -49,8 +49,8 @@ defmodule Linx.Netlink.Port.TelemetryTest do
   end
 
   test "tells of what the drop-in does, and of many at once" do
-    {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
-    :ok = Linx.Netlink.Socket.Native.close_fd(fd)
+    {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+    :ok = Linx.Netlink.Port.Native.close_fd(fd)
     assert_received {:event, [:linx_netlink_port, :open, :stop], _, %{netns: "/proc/self/ns/net"}}
     {:ok, _results} = Port.open_many([{:host, :route}, {:host, :route}])
     assert_received {:event, [:linx_netlink_port, :open, :stop], _, %{entries: 2}}

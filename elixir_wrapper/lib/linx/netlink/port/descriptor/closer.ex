@@ -17,7 +17,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   who open sockets faster than descriptors can be closed would fill the BEAM's table, so they wait when
   64 are to be closed already.
 
-  It is a process of its own, and not linked to the server, so that it outlives it: what a server had
+  It is a process of its own, not linked to the server, and of no application, so that it outlives both: what a server had
   handed out when it was killed still reaches its caller or is closed, and the port program that it had
   no time to end is killed, which it doesn't need unless it is stopped. When the server is gone and
   nothing is left to watch, it ends. Only what a server has received and not yet told it of is lost, if the
@@ -27,7 +27,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> Closer.watched(closer)
       1
@@ -39,7 +39,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   use GenServer
 
-  alias Linx.Netlink.Port.{Descriptor, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Detached, Wire}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:pid, :pending]
@@ -88,11 +88,11 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> Closer.watch(closer, [{7, self(), [fd]}])
       iex> {Closer.claimed(closer, 7), Closer.watched(closer)}
       {:ok, 0}
-      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Socket.Native.close_fd(fd)}
+      iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Port.Native.close_fd(fd)}
       {:ok, :ok}
   """
   @spec claimed(t(), Wire.id()) :: :ok
@@ -108,7 +108,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
       iex> alias Linx.Netlink.Port.Descriptor.Closer
       iex> closer = Closer.start()
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {Closer.close(closer, [fd]), Closer.watched(closer)}
       {:ok, 0}
       iex> Linx.Netlink.Port.Descriptor.bind(fd, 0)
@@ -156,6 +156,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   @impl true
   def init({server, pending}) do
+    Detached.detach(self())
     Process.monitor(server)
     {:ok, %{server: server, pending: pending, watched: %{}, gone?: false, processes: []}}
   end

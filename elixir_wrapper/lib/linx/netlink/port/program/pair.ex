@@ -49,7 +49,11 @@ defmodule Linx.Netlink.Port.Program.Pair do
   @spec poll_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
   def poll_message(socket), do: receive_message(socket, 0)
 
+  # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
+  # taking descriptors and passing them on.
   defp receive_message(socket, timeout) do
+    :erlang.yield()
+
     case :socket.recvmsg(socket, @buffer_size, @control_size, [:cmsg_cloexec], timeout) do
       {:ok, %{iov: iov, ctrl: control, flags: flags}} -> message(iov, control, flags)
       {:select, _info} -> :wait

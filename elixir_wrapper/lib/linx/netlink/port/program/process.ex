@@ -9,6 +9,8 @@ defmodule Linx.Netlink.Port.Program.Process do
   (`hidepid`), and so is not killed.
   """
 
+  alias Linx.Netlink.Port.Detached
+
   # In milliseconds.
   @retry_delay 100
 
@@ -55,8 +57,8 @@ defmodule Linx.Netlink.Port.Program.Process do
   """
   @spec kill([t()]) :: :ok
   def kill(processes) do
-    _pid = spawn(fn -> Enum.each(processes, &kill_now/1) end)
-    :ok
+    # By the calling process, which may be the last thing that its application does.
+    Detached.detach(spawn(fn -> Enum.each(processes, &kill_now/1) end))
   end
 
   # Reading /proc and starting a shell take descriptors, and the BEAM may have none left just now.

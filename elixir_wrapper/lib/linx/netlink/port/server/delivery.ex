@@ -15,8 +15,9 @@ defmodule Linx.Netlink.Port.Server.Delivery do
       iex> {1, requests} = Requests.add(%Requests{}, {self(), :tag}, :one, 100, {:open, "red"})
       iex> requests = Requests.flush(requests, 0, fn 2, _commands -> :ok end)
       iex> {[{1, request}] = landed, _requests} = Requests.land(requests, 2, 1)
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> Delivery.deliver(landed, :ok, [fd], sender)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Delivery.deliver(landed, :ok, {[fd], false}, sender)
+      []
       iex> {:ok, ^fd, 1, closer} = receive do: ({:tag, answer} -> answer)
       iex> {Closer.watched(closer), Closer.adopted(closer, 1), Closer.watched(closer)}
       {1, :ok, 0}
@@ -27,7 +28,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Program, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Program, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
@@ -38,31 +39,30 @@ defmodule Linx.Netlink.Port.Server.Delivery do
   @type sender() :: %{closer: Closer.t(), program: Program.t(), info: (... -> map())}
 
   @doc """
-  Gives each of the requests that a reply answers its part of it. One that nobody waits for any more is
-  `nil`.
+  Gives each of the requests that a reply answers its part of it, and returns the descriptors that nobody
+  asked for. A request that nobody waits for any more is `nil`.
 
   Requests that share a flight expect the same.
   """
   @spec deliver(
           [{Wire.id(), Requests.request() | nil}, ...],
           reply :: term(),
-          [non_neg_integer()],
+          Program.brought(),
           sender()
-        ) :: :ok
-  def deliver(landed, reply, fds, sender) do
+        ) :: [Descriptor.t()]
+  def deliver(landed, reply, {fds, _truncated?} = brought, sender) do
     case Enum.find_value(landed, fn {_id, it} -> it end) do
-      nil -> Closer.close(sender.closer, fds)
-      %{expect: expect} -> deliver(landed, expect, reply, fds, sender)
+      nil ->
+        Closer.close(sender.closer, fds)
+        []
+
+      %{expect: expect} ->
+        deliver(landed, expect, reply, brought, sender)
     end
   end
 
-  defp deliver(landed, expect, reply, fds, sender) do
-    {outcomes, left} = Outcome.of(expect, length(landed), reply, fds)
-
-    if left != [],
-      do: Logger.warning(describe(sender, "sent more descriptors than were asked for"))
-
-    Closer.close(sender.closer, left)
+  defp deliver(landed, expect, reply, brought, sender) do
+    {outcomes, left} = Outcome.of(expect, length(landed), reply, brought)
     told = Enum.zip(landed, outcomes)
 
     Closer.watch(
@@ -74,6 +74,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
     )
 
     Enum.each(told, fn {{id, it}, outcome} -> tell(id, it, outcome, sender) end)
+    left
   end
 
   @doc "Tells the caller of a request that the port program can't be used, and why."

@@ -127,7 +127,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   @spec event(State.t(), Program.event() | nil) :: State.t()
   def event(state, nil), do: state
 
-  def event(state, {:reply, id, reply, fds}) do
+  def event(state, {:reply, id, reply, {fds, _truncated?} = brought}) do
     case land(state.requests, id, reply) do
       {[], _requests} ->
         Closer.close(state.closer, fds)
@@ -135,9 +135,9 @@ defmodule Linx.Netlink.Port.Server.Life do
 
       {landed, requests} ->
         state = %{state | requests: requests}
-        Delivery.deliver(landed, reply, fds, State.sender(state))
+        left = Delivery.deliver(landed, reply, brought, State.sender(state))
         answered = for {id, _request} <- landed, do: id
-        healthy(%{state | health: Health.answered(state.health, answered)})
+        %{state | health: Health.answered(state.health, answered)} |> healthy() |> unasked(left)
     end
   end
 
@@ -180,10 +180,17 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   defp land(requests, id, _reply), do: Requests.land(requests, id, State.now())
 
+  defp unasked(state, []), do: state
+
+  defp unasked(state, fds) do
+    Closer.close(state.closer, fds)
+    strange(state, "sent more descriptors than were asked for")
+  end
+
   defp strange(state, text) do
     {outcome, health} = Health.strange(state.health, State.now())
 
-    if outcome == :forgiven,
+    if outcome == :told,
       do: Logger.warning(Program.describe(state.program) <> " " <> text)
 
     State.wake_at(%{state | health: health}, Health.due(health))

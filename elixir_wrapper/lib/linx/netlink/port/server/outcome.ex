@@ -2,11 +2,12 @@ defmodule Linx.Netlink.Port.Server.Outcome do
   @moduledoc """
   What a reply means, given what was expected, for each of the requests that it answers.
 
-  The kernel drops the descriptors that find no room in the BEAM's table, the last ones first: whoever
-  misses one gets `EMFILE`. A reply that doesn't answer the question is `EPROTO`.
+  The kernel drops the descriptors that find no room in the BEAM's table, the last ones first, and says so:
+  a caller who misses one gets `EMFILE`. If it did not, there were too few from the start. That is
+  `EPROTO`, as is a reply that doesn't answer the question.
   """
 
-  alias Linx.Netlink.Port.Descriptor
+  alias Linx.Netlink.Port.{Descriptor, Program}
   alias Linx.Netlink.Port.Server.Requests
 
   @emfile 24
@@ -25,24 +26,28 @@ defmodule Linx.Netlink.Port.Server.Outcome do
   One outcome for each of `count` requests with the same expectation, and the descriptors that are more
   than were asked for.
 
-      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 1, :ok, [18])
+      iex> alias Linx.Netlink.Port.Server.Outcome
+      iex> Outcome.of(:one, 1, :ok, {[18], false})
       {[{:ok, 18}], []}
-      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 1, :ok, [])
-      {[{:error, {:port, 24}}], []}
-      iex> Linx.Netlink.Port.Server.Outcome.of(:one, 2, {:ok, [:ok, :ok]}, [18, 19, 20])
+      iex> {Outcome.of(:one, 1, :ok, {[], true}), Outcome.of(:one, 1, :ok, {[], false})}
+      {{[{:error, {:port, 24}}], []}, {[{:error, {:port, 71}}], []}}
+      iex> Outcome.of(:one, 2, {:ok, [:ok, :ok]}, {[18, 19, 20], false})
       {[{:ok, 18}, {:ok, 19}], [20]}
-      iex> Linx.Netlink.Port.Server.Outcome.of({:many, 2}, 1, {:ok, [{:error, {:open, 2}}, :ok]}, [18])
+      iex> Outcome.of({:many, 2}, 1, {:ok, [{:error, {:open, 2}}, :ok]}, {[18], false})
       {[{:ok, [{:error, {:open, 2}}, {:ok, 18}]}], []}
   """
-  @spec of(Requests.expectation(), pos_integer(), term(), [Descriptor.t()]) ::
+  @spec of(Requests.expectation(), pos_integer(), term(), Program.brought()) ::
           {[t()], [Descriptor.t()]}
-  def of(expect, 1, reply, fds) do
-    {outcome, left} = of_one(expect, reply, fds)
+  def of(expect, count, reply, {fds, truncated?}),
+    do: of(expect, count, reply, fds, if(truncated?, do: @emfile, else: @eproto))
+
+  defp of(expect, 1, reply, fds, missing) do
+    {outcome, left} = of_one(expect, reply, fds, missing)
     {[outcome], left}
   end
 
-  def of(:one, count, reply, fds) do
-    case of_one({:many, count}, reply, fds) do
+  defp of(:one, count, reply, fds, missing) do
+    case of_one({:many, count}, reply, fds, missing) do
       {{:ok, entries}, left} -> {entries, left}
       {{:error, reason}, left} -> {List.duplicate({:error, reason}, count), left}
     end
@@ -60,32 +65,31 @@ defmodule Linx.Netlink.Port.Server.Outcome do
   def descriptors(entries) when is_list(entries), do: for({:ok, fd} <- entries, do: fd)
   def descriptors(fd), do: [fd]
 
-  defp of_one(:one, :ok, [fd | left]), do: {{:ok, fd}, left}
-  # The kernel drops what finds no room in the BEAM's table.
-  defp of_one(:one, :ok, []), do: {{:error, {:port, @emfile}}, []}
+  defp of_one(:one, :ok, [fd | left], _missing), do: {{:ok, fd}, left}
+  defp of_one(:one, :ok, [], missing), do: {{:error, {:port, missing}}, []}
 
-  defp of_one({:many, count}, {:ok, results}, fds)
+  defp of_one({:many, count}, {:ok, results}, fds, missing)
        when is_list(results) and length(results) == count do
-    {entries, left} = Enum.map_reduce(results, fds, &entry/2)
+    {entries, left} = Enum.map_reduce(results, fds, &entry(&1, &2, missing))
     {{:ok, entries}, left}
   end
 
-  defp of_one({:many, count}, {:error, reasons}, fds)
+  defp of_one({:many, count}, {:error, reasons}, fds, missing)
        when is_list(reasons) and length(reasons) == count do
-    {entries, left} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2))
+    {entries, left} = Enum.map_reduce(reasons, fds, &entry({:error, &1}, &2, missing))
     {{:ok, entries}, left}
   end
 
-  defp of_one(:info, {:ok, map}, left) when is_map(map), do: {{:info, map}, left}
-  defp of_one(_expect, {:error, reason}, left), do: {{:error, reason}, left}
-  defp of_one(_expect, _reply, left), do: {{:error, {:port, @eproto}}, left}
+  defp of_one(:info, {:ok, map}, left, _missing) when is_map(map), do: {{:info, map}, left}
+  defp of_one(_expect, {:error, reason}, left, _missing), do: {{:error, reason}, left}
+  defp of_one(_expect, _reply, left, _missing), do: {{:error, {:port, @eproto}}, left}
 
   # Descriptors come in order, and the last ones are the ones that get lost.
-  defp entry(:ok, [fd | fds]), do: {{:ok, fd}, fds}
-  defp entry(:ok, []), do: {{:error, {:port, @emfile}}, []}
+  defp entry(:ok, [fd | fds], _missing), do: {{:ok, fd}, fds}
+  defp entry(:ok, [], missing), do: {{:error, {:port, missing}}, []}
 
-  defp entry({:error, {stage, code}}, fds) when is_atom(stage) and is_integer(code),
+  defp entry({:error, {stage, code}}, fds, _missing) when is_atom(stage) and is_integer(code),
     do: {{:error, {stage, code}}, fds}
 
-  defp entry(_other, fds), do: {{:error, {:port, @eproto}}, fds}
+  defp entry(_other, fds, _missing), do: {{:error, {:port, @eproto}}, fds}
 end

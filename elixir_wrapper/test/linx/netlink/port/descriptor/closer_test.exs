@@ -5,7 +5,7 @@ defmodule Linx.Netlink.Port.Descriptor.CloserTest do
 
   # A descriptor like those that come from the port program: open, and nobody's.
   defp descriptor do
-    {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
+    {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
     Descriptors.settle()
     fd
   end
@@ -29,7 +29,7 @@ defmodule Linx.Netlink.Port.Descriptor.CloserTest do
     Closer.claimed(closer, 1)
     assert Closer.watched(closer) == 0
     assert open?(fd)
-    Linx.Netlink.Socket.Native.close_fd(fd)
+    Linx.Netlink.Port.Native.close_fd(fd)
   end
 
   test "closes what was on its way to a caller who died, whenever that was" do
@@ -58,7 +58,7 @@ defmodule Linx.Netlink.Port.Descriptor.CloserTest do
     Closer.claimed(closer, 1)
     assert Closer.watched(closer) == 0
     assert open?(again)
-    Linx.Netlink.Socket.Native.close_fd(again)
+    Linx.Netlink.Port.Native.close_fd(again)
   end
 
   test "outlives its server until nothing is left to watch" do

@@ -1,8 +1,12 @@
-defmodule Linx.Netlink.Socket.Native do
+defmodule Linx.Netlink.Port.Native do
   @moduledoc """
   Raw netlink descriptors in other network namespaces: the three functions of Linx's NIF.
 
-  The names, arguments and results are the NIF's, so that what was written for it runs unchanged.
+  The names, arguments and results are those of `Linx.Netlink.Socket.Native`, so that what was written for
+  it runs unchanged: by a delegation to these three, or, where Linx is to stay as it is, by
+
+      config :linx_netlink_port, replace_nif: true
+
   What is different is where the work is done: `open_in_netns/2` asks the port program behind
   `Linx.Netlink.Port`, so a crash there is an error here, and the BEAM needs no capability to read. To
   change something it needs `CAP_NET_ADMIN` itself: the kernel looks at who sends, too.
@@ -11,19 +15,24 @@ defmodule Linx.Netlink.Socket.Native do
   descriptor itself stays open, and keeps its namespace alive, until it is closed with `close_fd/1`.
   Do that as soon as `:socket.open/1` has succeeded:
 
-      {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/run/netns/blue", 0)
-      :ok = Linx.Netlink.Socket.Native.bind_netlink(fd, 0)
+      {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/run/netns/blue", 0)
+      :ok = Linx.Netlink.Port.Native.bind_netlink(fd, 0)
       {:ok, socket} = :socket.open(fd)
-      :ok = Linx.Netlink.Socket.Native.close_fd(fd)
+      :ok = Linx.Netlink.Port.Native.close_fd(fd)
 
   New code has it easier with `Linx.Netlink.Port.open/3`, which leaves nothing to close.
   """
 
-  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Netns, Telemetry, Wire}
+  require Logger
+
+  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Error, Netns, Telemetry, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
 
+  @emfile 24
+  @enotconn 107
+
   @typedoc "The step that failed, and the kernel's error number."
-  @type reason() :: {Linx.Netlink.Port.Error.stage(), pos_integer()}
+  @type reason() :: {Error.stage(), pos_integer()}
 
   defguardp is_int(number) when is_integer(number) and number in -0x80000000..0x7FFFFFFF
 
@@ -39,14 +48,14 @@ defmodule Linx.Netlink.Socket.Native do
       contains a NUL byte (22) or has 4,096 bytes or more (36);
     * `:setns`: entering the namespace. `CAP_SYS_ADMIN` is missing (1), or it is none (22);
     * `:userns`, `:fork`: entering its user namespace first, in a child process;
-    * `:socket`: opening the socket. The kernel knows no such protocol (93), or the port program's
-      arguments forbid it (13);
+    * `:socket`: opening the socket. The kernel knows no such protocol (93), the port program's
+      arguments forbid it (13), or the BEAM has no descriptor left (24);
     * `:send`: handing the descriptor over;
     * `:thread`: finding room in the port program for the request (11);
     * `:port`: using the port program. It isn't there (2), can't be run (13), died or has no server (32),
       gave no answer in time (110), is something else or speaks another version (71), refused an argument,
       which happens between different versions (22), or could not be started: the system has no process
-      (11) or no memory (12) for it. Or the BEAM has no descriptor left (24).
+      (11) or no memory (12) for it. Or the application isn't started (107), which the log says too.
 
   The numbers are the usual ones; others may come. `:setsockopt` and `:bind` don't occur, since nothing is
   set up.
@@ -55,11 +64,11 @@ defmodule Linx.Netlink.Socket.Native do
 
   ## Examples
 
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
 
-      iex> Linx.Netlink.Socket.Native.open_in_netns("/run/netns/green", 0)
+      iex> Linx.Netlink.Port.Native.open_in_netns("/run/netns/green", 0)
       {:error, {:open, 2}}
   """
   @spec open_in_netns(iodata(), integer()) ::
@@ -86,7 +95,7 @@ defmodule Linx.Netlink.Socket.Native do
 
   ## Example
 
-      iex> alias Linx.Netlink.Socket.Native
+      iex> alias Linx.Netlink.Port.Native
       iex> {:ok, fd} = Native.open_in_netns("/proc/self/ns/net", 0)
       iex> {Native.bind_netlink(fd, 0), Native.close_fd(fd), Native.bind_netlink(fd, 0)}
       {:ok, :ok, {:error, 9}}
@@ -111,8 +120,8 @@ defmodule Linx.Netlink.Socket.Native do
 
   ## Example
 
-      iex> {:ok, fd} = Linx.Netlink.Socket.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> Linx.Netlink.Socket.Native.close_fd(fd)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
   """
   @spec close_fd(integer()) :: :ok
@@ -128,6 +137,17 @@ defmodule Linx.Netlink.Socket.Native do
          {:ok, fd, id, closer} <- Call.request(Linx.Netlink.Port, :one, command, Call.time(nil)) do
       Closer.claimed(closer, id)
       {:ok, fd}
+    else
+      # With the NIF it is the BEAM that opens the socket.
+      {:error, {:port, @emfile}} -> {:error, {:socket, @emfile}}
+      {:error, {:port, @enotconn} = reason} -> not_started(reason)
+      {:error, reason} -> {:error, reason}
     end
+  end
+
+  # Numbers can't say it.
+  defp not_started({stage, code} = reason) do
+    Logger.error(Exception.message(Error.new(stage, code)))
+    {:error, reason}
   end
 end

@@ -1,7 +1,9 @@
-defmodule Linx.Netlink.Socket.NativeTest do
+defmodule Linx.Netlink.Port.NativeTest do
   use Linx.Netlink.Port.Test.Case
 
-  alias Linx.Netlink.Socket.Native
+  import ExUnit.CaptureLog
+
+  alias Linx.Netlink.Port.Native
 
   @enoent 2
   @ebadf 9
@@ -15,6 +17,13 @@ defmodule Linx.Netlink.Socket.NativeTest do
     {:ok, socket} = :socket.open(fd)
     :ok = Native.close_fd(fd)
     socket
+  end
+
+  defp leads_to?(fd, namespace) do
+    case File.read_link("/proc/self/fd/#{fd}") do
+      {:ok, target} -> target == namespace.path or target =~ "net:["
+      {:error, :enoent} -> false
+    end
   end
 
   defp nonblocking?(fd) do
@@ -61,6 +70,31 @@ defmodule Linx.Netlink.Socket.NativeTest do
       File.cd!("/run/netns")
       {:ok, fd} = Native.open_in_netns(namespace.name, 0)
       fd |> adopt() |> Namespace.assert_inside(namespace)
+    end
+
+    test "takes /proc/self and /proc/thread-self as the BEAM's, however they are written" do
+      namespace = Namespace.create()
+      {:ok, file} = :file.open(namespace.path, [:read, :raw])
+      [number] = for fd <- File.ls!("/proc/self/fd"), leads_to?(fd, namespace), do: fd
+      here = File.cwd!()
+      on_exit(fn -> File.cd!(here) end)
+      File.cd!("/proc")
+
+      for path <- [
+            "/proc/self/fd/#{number}",
+            "/proc/thread-self/fd/#{number}",
+            "//proc/./self//fd/#{number}",
+            ["/proc/self", ?/, "fd/", number],
+            "self/fd/#{number}"
+          ] do
+        {:ok, fd} = Native.open_in_netns(path, 0)
+        fd |> adopt() |> Namespace.assert_inside(namespace)
+      end
+
+      {:ok, socket} = Linx.Netlink.Port.open({:path, "/proc/self/fd/#{number}"}, :route)
+      Namespace.assert_inside(socket, namespace)
+      :ok = :file.close(file)
+      assert {:error, {:open, @enoent}} = Native.open_in_netns("/proc/self/fd/#{number}", 0)
     end
 
     test "tells what is no network namespace, at once and without side effects" do
@@ -209,6 +243,21 @@ defmodule Linx.Netlink.Socket.NativeTest do
     test "is an error: no answer in time" do
       replace_default_server(executable: Fixture.script("exec sleep 1000\n"), timeout: 200)
       assert {:error, {:port, 110}} = Native.open_in_netns("/proc/self/ns/net", 0)
+    end
+
+    test "is an error: the application isn't started, which is said" do
+      on_exit(fn -> :ok = Application.ensure_started(:linx_netlink_port) end)
+
+      log =
+        capture_log(fn ->
+          :ok = Application.stop(:linx_netlink_port)
+          assert {:error, {:port, 107}} = Native.open_in_netns("/proc/self/ns/net", 0)
+        end)
+
+      assert log =~ "the application :linx_netlink_port isn't started"
+      assert {:error, error} = Linx.Netlink.Port.open("/proc/self/ns/net", :route)
+      assert error.errno == :enotconn
+      assert Exception.message(error) =~ "the application :linx_netlink_port isn't started"
     end
 
     test "is an error: there is no server" do

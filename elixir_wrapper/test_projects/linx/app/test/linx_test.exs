@@ -1,4 +1,6 @@
 defmodule LinxTest do
+  @moduledoc "What Linx promises, whoever serves it. `port_program` is what only the port program is tried with."
+
   use ExUnit.Case, async: false
 
   alias Linx.Netlink.{Monitor, Port, Socket}
@@ -71,6 +73,7 @@ defmodule LinxTest do
     assert {:error, {:open, 2}} = Monitor.start_link({:path, context.path <> "-none"}, self())
   end
 
+  @tag :port_program
   test "init/1 works while the port program is being started again", context do
     for _round <- 1..5 do
       {:ok, %{program: %{os_pid: os_pid}}} = Port.info()
@@ -80,6 +83,7 @@ defmodule LinxTest do
     end
   end
 
+  @tag :port_program
   test "init/1 works, or fails with an error, while the server is being restarted", context do
     Process.flag(:trap_exit, true)
     server = Process.whereis(Port)
