@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
+use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
-use nix::sys::socket::{LinkAddr, getsockname, getsockopt};
 use rustix::net::sockopt::{socket_acceptconn, socket_protocol, socket_type};
 use rustix::net::{AddressFamily, SocketType};
 
 use super::place::{Place, place};
+use super::sys;
 use crate::spelling;
 
 /// A socket.
@@ -32,7 +33,7 @@ enum Bound {
     /// A packet socket sees this protocol, on this interface or, for 0, on all.
     Packets {
         protocol: u16,
-        interface: usize,
+        interface: u32,
     },
     /// The family's addresses are not known here.
     Unknown,
@@ -84,13 +85,8 @@ fn name(domain: AddressFamily, kind: SocketType, protocol: u32) -> String {
 
 fn bound(fd: BorrowedFd<'_>, domain: AddressFamily, kind: SocketType) -> Bound {
     if domain == AddressFamily::PACKET {
-        return match getsockname::<LinkAddr>(fd.as_raw_fd()) {
-            Ok(address) => Bound::Packets {
-                protocol: u16::from_be(address.protocol()),
-                interface: address.ifindex(),
-            },
-            Err(_) => Bound::Unknown,
-        };
+        let packets = |(protocol, interface)| Bound::Packets { protocol, interface };
+        return sys::packets(fd).map_or(Bound::Unknown, packets);
     }
     let address = rustix::net::getsockname(fd).and_then(SocketAddr::try_from);
     match address {

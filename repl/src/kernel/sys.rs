@@ -35,6 +35,22 @@ pub fn namespace_cookie(socket: impl AsFd) -> nix::Result<u64> {
     if length == value.len() { Ok(u64::from_ne_bytes(value)) } else { Err(Errno::EINVAL) }
 }
 
+/// What a packet socket sees: the protocol, and the index of the interface, 0 for all
+/// (`sockaddr_ll` of `packet(7)`).
+pub fn packets(socket: impl AsFd) -> nix::Result<(u16, u32)> {
+    // The kernel tells as much of the address as there is: it may be shorter than the structure.
+    let mut address = [0; size_of::<libc::sockaddr_ll>()];
+    let mut length = libc::socklen_t::try_from(address.len()).map_err(|_| Errno::EINVAL)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: `address` is writable for `length` bytes, and both outlive the call; the descriptor
+    // is open while it is borrowed.
+    let result = unsafe { libc::getsockname(fd, address.as_mut_ptr().cast(), &raw mut length) };
+    Errno::result(result)?;
+    let protocol = u16::from_be_bytes([address[2], address[3]]);
+    let interface = u32::from_ne_bytes([address[4], address[5], address[6], address[7]]);
+    Ok((protocol, interface))
+}
+
 /// `NETLINK_LIST_MEMBERSHIPS`: the numbers of the groups that a netlink socket is in.
 pub fn memberships(socket: impl AsFd) -> nix::Result<Vec<u32>> {
     // As many bits as any family has groups: the kernel tells how many there are.
