@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::mention::{self, Mention};
 use super::out::{Out, Tone};
 use super::program::{Program, Wait};
 use super::text::{self, Fault, Notation};
-use super::{answer, command, etf, hexview, kernel};
+use super::{answer, command, etf, hexview, kernel, spelling};
 
 /// The most characters of a line that a fault is shown with.
 const WIDEST: usize = 120;
@@ -95,7 +96,8 @@ impl Session {
                 Outcome::Done
             }
             Err(error) => {
-                let executable = self.settings.start.executable.display();
+                let executable = self.settings.start.executable.as_os_str().as_bytes();
+                let executable = spelling::shown(executable);
                 self.out
                     .fault(format_args!("the port program does not start: {executable}: {error}"));
                 if !self.settings.start.executable.exists() {
@@ -135,7 +137,8 @@ impl Session {
 
     /// Shows where a line is at fault.
     fn fault(&mut self, line: &str, fault: &Fault) -> Outcome {
-        self.out.fault(format_args!("{}\n{fault}", pointed_at(line, fault.column)));
+        let message = spelling::harmless(&fault.to_string());
+        self.out.fault(format_args!("{}\n{message}", pointed_at(line, fault.column)));
         Outcome::Failed
     }
 
@@ -332,9 +335,8 @@ impl Session {
 /// A line, and below it a mark at one of its columns. Of a long line, the part around it.
 fn pointed_at(line: &str, column: usize) -> String {
     let from = if column > WIDEST { column - WIDEST / 2 } else { 0 };
-    let part = line.chars().skip(from).take(WIDEST);
-    let part: String = part.map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{part}\n{:>1$}", "^", column - from)
+    let part: String = line.chars().skip(from).take(WIDEST).collect();
+    format!("{}\n{:>2$}", spelling::harmless(&part), "^", column - from)
 }
 
 /// Whether a line is a comment, in either notation.

@@ -1,4 +1,4 @@
-//! Bytes of names and paths as text, such that none of them can drive a terminal and none is lost.
+//! Names, paths and lines as text that can't drive a terminal.
 
 /// As it is written in a string of either notation, which then means these bytes: in Erlang, a
 /// character of a binary is a byte, so only ASCII stands as it is.
@@ -20,8 +20,7 @@ fn spelled(bytes: &[u8], plain: impl Fn(char) -> bool) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => text += "\\\\",
-                '"' | '\'' if plain(c) => text.push(c),
-                c if plain(c) && c.escape_debug().len() == 1 => text.push(c),
+                c if plain(c) && printable(c) => text.push(c),
                 '"' | '#' => text.extend(['\\', c]),
                 c => byte_by_byte(&mut text, c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -29,6 +28,15 @@ fn spelled(bytes: &[u8], plain: impl Fn(char) -> bool) -> String {
         byte_by_byte(&mut text, chunk.invalid());
     }
     text
+}
+
+/// Text with a space for each character that can't be printed: every column stays where it is.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if printable(c) { c } else { ' ' }).collect()
+}
+
+fn printable(c: char) -> bool {
+    matches!(c, '\\' | '"' | '\'') || c.escape_debug().len() == 1
 }
 
 /// The bytes that someone has written in a string; nothing while an escape is not complete.
@@ -88,6 +96,11 @@ mod tests {
             assert_eq!(meant(&text).unwrap(), name, "{text}");
         }
         assert_eq!(shown("gr\u{fc}n".as_bytes()), "gr\u{fc}n");
+    }
+
+    #[test]
+    fn what_is_harmless_keeps_its_columns() {
+        assert_eq!(harmless("a\x1b[2J\t\\\"'\u{202e}\u{fc}\n"), "a [2J \\\"' \u{fc} ");
     }
 
     #[test]

@@ -68,6 +68,18 @@ fn they_are_shown_and_open_what_they_name() {
 }
 
 #[test]
+fn no_message_repeats_what_drives_a_terminal() {
+    for line in ["a\x1b[2J", "{a, \x1b[2J}", ":a\x1b[2J", ":close \x1b[2J", "{:a, \u{9b}2J}"] {
+        let (_, stdout, stderr) = script(&["-e", line], "");
+        let said = format!("{stdout}{stderr}");
+        assert!(said.contains("column "), "{said:?}");
+        assert!(!said.contains(|c: char| c != '\n' && c.is_control()), "{said:?}");
+    }
+    let (_, _, stderr) = script(&["--executable", "/no\x1b[2Jwhere", "-e", "info"], "");
+    assert!(stderr.contains("/no\\x1B[2Jwhere"), "{stderr:?}");
+}
+
+#[test]
 fn tab_spells_them() {
     let odd = Odd::new(END);
     let mut terminal = Terminal::new(&[]);
