@@ -57,14 +57,14 @@ static ERL_NIF_TERM open_in_netns(ErlNifEnv *env, int argc, const ERL_NIF_TERM a
     memcpy(request.path, path.data, path.size);
     request.path[path.size] = '\0';
 
-    request.stage = "thread";
-    request.error = pthread_create(&thread, NULL, serve, &request);
-    if (request.error == 0) {
-        pthread_join(thread, NULL);
-        if (request.fd >= 0)
-            return enif_make_tuple2(env, enif_make_atom(env, "ok"),
-                                    enif_make_int(env, request.fd));
-    }
+    /* Not into the request: the thread may have written there by then. */
+    int error = pthread_create(&thread, NULL, serve, &request);
+    if (error != 0)
+        return failure(env, enif_make_tuple2(env, enif_make_atom(env, "thread"),
+                                             enif_make_int(env, error)));
+    pthread_join(thread, NULL);
+    if (request.fd >= 0)
+        return enif_make_tuple2(env, enif_make_atom(env, "ok"), enif_make_int(env, request.fd));
     return failure(env, enif_make_tuple2(env, enif_make_atom(env, request.stage),
                                          enif_make_int(env, request.error)));
 }
