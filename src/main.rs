@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         return ExitCode::from(BAD_STREAM);
     }
     confine::end_on_panic();
+    confine::start_again_without_environment();
     if let Err(error) = confine::start_afresh() {
         return explain(&format!("linx-netlink-port: {error}\n"), FAILED);
     }

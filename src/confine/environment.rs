@@ -11,6 +11,12 @@ unsafe extern "C" {
     static mut environ: *const *mut c_char;
 }
 
+/// Whether there is nothing in the environment. Ask before a second thread is there.
+pub fn is_empty() -> bool {
+    // SAFETY: as in `empty`.
+    unsafe { environ.is_null() || (*environ).is_null() }
+}
+
 /// Empties the environment, and overwrites what it was: clearing alone would leave the client's
 /// secrets in memory, and in /proc/self/environ. (What stays there is GLIBC_TUNABLES, of which glibc
 /// has made a copy; it has had its effect before `main`.) Call it before a second thread is there.

@@ -2,8 +2,8 @@
 //! up what it does not need.
 //!
 //! The steps, in the order of `main.rs`: [`standard_streams_are_harmless`], before anything is
-//! written; [`start_afresh`], what a process inherits from whoever
-//! starts it; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
+//! written; [`start_again_without_environment`], and so without what came by it; [`start_afresh`], what a
+//! process inherits from whoever starts it; [`raise_descriptor_limit`]; [`give_up_privileges`]; and, when everything that takes
 //! more is done, [`restrict_system_calls`].
 
 mod caller;
@@ -15,9 +15,11 @@ mod limits;
 mod panics;
 mod process;
 mod report;
+mod restart;
 mod scope;
 pub mod seccomp;
 mod streams;
+mod threads;
 
 pub use caller::{caller_may_configure, is_more_than_caller};
 pub use capabilities::{BoundingSet, Held, Privileges, give_up_privileges};
@@ -25,6 +27,7 @@ pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
 pub use report::Report;
+pub use restart::start_again_without_environment;
 pub use scope::Scope;
 pub use seccomp::install as restrict_system_calls;
 pub use streams::standard_streams_are_harmless;
@@ -36,7 +39,9 @@ use std::io;
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
 ///
-/// Fails where there is no `close_range(2)` and /proc/self/fd cannot be read, if a `close(2)` fails
+/// Fails if the process has more than one thread, before anything is changed: what a preloaded library
+/// has started would keep its privileges, and go on to use its descriptors. Fails where there is no
+/// `close_range(2)` and /proc/self/fd cannot be read, if a `close(2)` fails
 /// (`EIO`), and where a sandbox around the program refuses `setrlimit(2)` or `prctl(2)`.
 ///
 /// ```standalone_crate
@@ -47,6 +52,7 @@ use std::io;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn start_afresh() -> io::Result<()> {
+    threads::must_be_one()?;
     descriptors::close_inherited()?;
     environment::empty();
     limits::forbid_core_dumps()?;

@@ -4,6 +4,7 @@
 
 mod pair;
 mod rendezvous;
+mod resume;
 
 pub use pair::{Message, Pair};
 pub use rendezvous::{Rendezvous, RendezvousError};

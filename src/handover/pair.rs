@@ -1,3 +1,4 @@
+use super::resume::resume_when_closed;
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,7 +33,8 @@ pub struct Message {
 pub struct Pair(UnixDatagram);
 
 impl Pair {
-    /// Makes a pair: the program's end, and the one for the client. Fails as `socketpair(2)` does,
+    /// Makes a pair: the program's end, and the one for the client. Should the program be stopped when that
+    /// is closed, the kernel resumes it. Fails as `socketpair(2)` does,
     /// with `EMFILE` or `ENFILE` when there can be no more descriptors.
     ///
     /// ```
@@ -50,6 +52,7 @@ impl Pair {
         let ours = UnixDatagram::from(ours);
         // The client's end has a file description, and so a flag, of its own.
         ours.set_nonblocking(true)?;
+        resume_when_closed(&ours)?;
         Ok((Pair(ours), theirs))
     }
 

@@ -1,12 +1,8 @@
-use super::{NetnsFile, lookup, nsfs};
+use super::check::check;
+use super::{NetnsFile, lookup, process};
 use crate::wire::{Failure, Netns, Stage};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::Mode;
-use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +43,7 @@ impl Finder {
     ///
     /// Fails at the stage `open` as `open(2)` does; with `EACCES` for what policy forbids too,
     /// `EINVAL` for a path with a NUL byte, `ENAMETOOLONG` for one of 4096 bytes or more, `ESRCH` if
-    /// there is no such process. Fails at the stage `setns` with `EINVAL` for a file that is no
+    /// there is no such process in the program's own pid namespace. Fails at the stage `setns` with `EINVAL` for a file that is no
     /// network namespace.
     ///
     /// ```
@@ -68,7 +64,7 @@ impl Finder {
             Netns::Pid(_) if !self.processes || !self.directories.is_empty() => {
                 Err(Stage::Open.fails()(Errno::EACCES))
             }
-            Netns::Pid(pid) => find_pid(*pid),
+            Netns::Pid(pid) => process::find(*pid),
         }
     }
 
@@ -122,52 +118,4 @@ fn without_slashes(path: &Path) -> Vec<u8> {
     let path = path.as_os_str().as_bytes();
     let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     path[..end].to_vec()
-}
-
-/// A file that was found becomes one that is known to be a network namespace.
-fn check(found: OwnedFd) -> Result<NetnsFile, Failure> {
-    let no_namespace = || Stage::Setns.fails()(Errno::EINVAL);
-    let file_system = fstatfs(&found).map_err(Stage::Open.fails())?;
-    if file_system.filesystem_type() != NSFS_MAGIC {
-        // Whatever its permissions: a name of `ip netns` that is not mounted has none at all.
-        return Err(no_namespace());
-    }
-    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let file = openat(AT_FDCWD, path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(Stage::Open.fails())?;
-    match nsfs::is_network_namespace(&file) {
-        Ok(true) => Ok(NetnsFile(file)),
-        Ok(false) | Err(Errno::ENOTTY) => Err(no_namespace()),
-        Err(errno) => Err(Stage::Setns.fails()(errno)),
-    }
-}
-
-/// Opens the namespace of a process, and of no other that got its id in the meantime.
-fn find_pid(pid: i32) -> Result<NetnsFile, Failure> {
-    let no_process = || Stage::Open.fails()(Errno::ESRCH);
-    let path = format!("/proc/{pid}/ns/net");
-    let pidfd = match Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
-        None => return Err(no_process()),
-        Some(Ok(pidfd)) => Some(pidfd),
-        // A kernel before 5.3 has no pidfds; a sandbox around us may refuse them.
-        Some(Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM)) => None,
-        Some(Err(errno)) => return Err(Stage::Open.fails()(errno)),
-    };
-    let found = lookup::anywhere(path.as_bytes()).map_err(|errno| match errno {
-        Errno::ENOENT => no_process(),
-        _ => Stage::Open.fails()(errno),
-    })?;
-    let file = check(found)?;
-    match pidfd {
-        Some(pidfd) if has_ended(&pidfd)? => Err(no_process()),
-        // The process lives, so its id was its own when the file was opened.
-        _ => Ok(file),
-    }
-}
-
-/// Whether the process of a pidfd has ended: `pidfd_open(2)`, "Polling".
-fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
-    let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let ready = poll(&mut ended, PollTimeout::ZERO).map_err(Stage::Open.fails())?;
-    Ok(ready > 0)
 }

@@ -3,14 +3,16 @@
 //! Nothing here ever moves a thread back: a thread that entered a namespace stays there until it
 //! ends, and ends with its request.
 
+mod check;
 mod find;
 mod lookup;
 mod nsfs;
 mod own;
+mod process;
 mod received;
 
 pub use find::Finder;
-pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS};
+pub use nsfs::{NS_GET_NSTYPE, NS_GET_USERNS, PIDFD_GET_NET_NAMESPACE};
 pub use own::{make, own};
 pub use received::NoNetns;
 

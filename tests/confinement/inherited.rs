@@ -1,9 +1,11 @@
 //! What a process inherits from whoever starts it.
 
 use crate::port::{PROGRAM, Port, path, program, words};
-use crate::probe::without_close_range;
+use crate::probe::without;
 use crate::scene::{Directory, Namespace, cookie};
 use linx_netlink_client::Start;
+use nix::errno::Errno;
+use nix::libc;
 use std::fs::read_link;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -74,7 +76,7 @@ fn without_any_standard_stream_it_ends_like_any_other_program() {
 #[test]
 fn a_kernel_without_close_range_closes_one_by_one() {
     let open = "exec 3</etc/passwd 9</etc/group";
-    let launcher = without_close_range();
+    let launcher = without(libc::SYS_close_range, Errno::ENOSYS);
     let launcher = words(&["sh", "-c", &format!("{open}\nexec \"$@\""), "sh"])
         .into_iter()
         .chain(launcher)

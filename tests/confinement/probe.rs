@@ -6,8 +6,12 @@
 use linx_netlink_port::confine::{Scope, end_on_panic, restrict_system_calls};
 use linx_netlink_port::serve::thread;
 use linx_netlink_port::socket::Families;
+use nix::errno::Errno;
 use nix::libc;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -83,11 +87,23 @@ pub fn call_within(scope: &str, number: i64, arguments: [u64; 6]) -> Outcome {
     probe(&format!("call {scope} {number} {}", words.join(" ")))
 }
 
-/// A launcher that runs the program as on a kernel without close_range(2).
-pub fn without_close_range() -> Vec<OsString> {
+/// A launcher that runs the program where a system call fails.
+pub fn without(call: libc::c_long, errno: Errno) -> Vec<OsString> {
+    failing(call, errno, None)
+}
+
+/// The same where it fails if its second argument, an `int`, is this one.
+pub fn without_argument(call: libc::c_long, argument: u32, errno: Errno) -> Vec<OsString> {
+    failing(call, errno, Some(argument))
+}
+
+fn failing(call: libc::c_long, errno: Errno, argument: Option<u32>) -> Vec<OsString> {
     let test = env::current_exe().expect("this program");
+    let argument = argument.map_or("-".into(), |it| it.to_string());
     let script = format!(
-        "{VARIABLE}=\"exec $*\" exec {} --exact probe::run --nocapture 8>&1 >/dev/null",
+        "{VARIABLE}=\"exec {call} {} {argument} $*\" exec {} --exact probe::run --nocapture \
+         8>&1 >/dev/null",
+        errno as i32,
         test.display()
     );
     ["sh", "-c", &script, "sh"].map(OsString::from).to_vec()
@@ -116,7 +132,7 @@ fn run() {
     end_on_panic();
     let words: Vec<_> = task.split(' ').collect();
     if words[0] == "exec" {
-        execute_without_close_range(&words[1..]);
+        execute_with_failing_call(&words[1..]);
     }
     // SAFETY: it changes no memory. A probe that hangs ends with SIGALRM.
     unsafe { libc::alarm(LONGEST) };
@@ -151,12 +167,20 @@ fn make_call(words: &[&str]) {
     }
 }
 
-/// Replaces this process by a program for which there is no close_range(2).
-fn execute_without_close_range(words: &[&str]) -> ! {
-    let rules = [(libc::SYS_close_range, Vec::new())].into_iter().collect();
-    let absent = SeccompAction::Errno(libc::ENOSYS as u32);
+/// Replaces this process by a program for which a call fails: its number, the errno, the second argument
+/// that it must have, and the program.
+fn execute_with_failing_call(words: &[&str]) -> ! {
+    let number = |word: &str| word.parse::<i64>().expect("a number");
+    let [call, errno, argument, words @ ..] = words else { panic!("no call") };
+    let argument = (*argument != "-").then(|| {
+        let argument = argument.parse().expect("a number");
+        let is = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, argument);
+        SeccompRule::new(vec![is.expect("a condition")]).expect("a rule")
+    });
+    let rules = [(number(call), argument.into_iter().collect())].into_iter().collect();
+    let fails = SeccompAction::Errno(errno.parse().expect("an errno"));
     let here = env::consts::ARCH.try_into().expect("a known architecture");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, absent, here).expect("a filter");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, here).expect("a filter");
     let filter: BpfProgram = filter.try_into().expect("a filter");
     apply_filter(&filter).expect("the filter");
     // The harness has its say on stdout, which is the protocol's; that waits as descriptor 8.

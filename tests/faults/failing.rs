@@ -8,6 +8,7 @@ use crate::program::{
 };
 use crate::scene::{Namespace, cookie};
 use eetf::Term;
+use linx_netlink_port::netns::PIDFD_GET_NET_NAMESPACE;
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use std::path::Path;
@@ -45,6 +46,10 @@ fn always(_: Call) -> bool {
 
 fn is_path_only(call: Call) -> bool {
     call.arguments[2] & libc::O_PATH as u64 != 0
+}
+
+fn is_for_a_process(call: Call) -> bool {
+    call.arguments[1] == PIDFD_GET_NET_NAMESPACE as u64
 }
 
 fn is_option(option: i32) -> impl Fn(Call) -> bool {
@@ -95,6 +100,13 @@ fn finding_a_process_fails_at_open() {
     // It works without.
     for errno in [Errno::ENOSYS, Errno::EPERM] {
         fails(number, always, errno, &request, "ok");
+    }
+    let number = libc::SYS_ioctl;
+    for errno in [Errno::EACCES, Errno::ESRCH, Errno::EMFILE] {
+        fails(number, is_for_a_process, errno, &request, &error("open", errno));
+    }
+    for errno in [Errno::ENOTTY, Errno::EPERM] {
+        fails(number, is_for_a_process, errno, &request, "ok");
     }
 }
 

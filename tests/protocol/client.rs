@@ -195,13 +195,6 @@ impl Port {
         info.get(key).and_then(Term::as_int).unwrap_or_else(|| panic!("no {key}: {info:?}"))
     }
 
-    /// The state of the program's main thread, a letter: `proc_pid_stat(5)`.
-    pub fn state(&self) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it");
-        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-        state.expect("a state")
-    }
-
     /// How many descriptors the program holds.
     pub fn descriptors(&self) -> usize {
         read_dir(format!("/proc/{}/fd", self.pid())).expect("its descriptors").count()

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Port, Reply};
 use crate::commands::{ROUTE, any, entry, netns, new, open, open_many, sent};
@@ -288,15 +288,19 @@ impl Lingering {
         Lingering { stream: Some(stream), _peer: peer }
     }
 
-    /// Leaves the program as the only one that has it: it is stopped until this one has been closed.
-    fn send_as(&mut self, port: &Port, message: &[u8]) {
+    /// Leaves the program as the only one that has it, which keeps it until it is named.
+    fn send_as(&mut self, port: &Port, key: i64) {
+        port.send_on_pair(
+            &int(key).encode(),
+            &[self.stream.take().expect("it is sent once").as_fd()],
+        );
+    }
+
+    /// The program closes it at once, so either close may be the last, and wait.
+    fn send_unnamed(&mut self, port: &Port) {
         let stream = self.stream.take().expect("it is sent once");
-        let program = Pid::from_child(&port.child);
-        kill_process(program, Signal::STOP).expect("a signal");
-        eventually(|| port.state(), |state| *state == 'T');
-        port.send_on_pair(message, &[stream.as_fd()]);
-        drop(stream);
-        kill_process(program, Signal::CONT).expect("a signal");
+        port.send_on_pair(b"nonsense", &[stream.as_fd()]);
+        thread::spawn(move || drop(stream));
     }
 }
 
@@ -307,12 +311,12 @@ fn descriptors_whose_close_waits_hold_nobody_up() {
     let mut lingering: Vec<_> = (0..40).map(|_| Lingering::new()).collect();
     let (named, unnamed) = lingering.split_at_mut(10);
     for (key, it) in named.iter_mut().enumerate() {
-        it.send_as(&port, &int(key as i64).encode());
+        it.send_as(&port, key as i64);
         let reply = port.ask(open(sent(key as i64), ROUTE));
         assert_eq!(reply.failure(), at("setns", libc::EINVAL));
     }
     for it in unnamed {
-        it.send_as(&port, b"nonsense");
+        it.send_unnamed(&port);
     }
     // Others are still received, and served.
     for key in 100..200_u64 {
@@ -328,7 +332,7 @@ fn descriptors_whose_close_waits_hold_nobody_up() {
 fn descriptors_whose_close_waits_take_places_of_those_in_flight_only_when_named() {
     let mut port = Port::start();
     let mut one = Lingering::new();
-    one.send_as(&port, &int(1).encode());
+    one.send_as(&port, 1);
     let reply = port.ask(open(sent(1), ROUTE));
     assert_eq!(reply.failure(), at("setns", libc::EINVAL));
     let requests = port.info();

@@ -2,7 +2,7 @@
 
 use super::number::*;
 use super::rule::{Rule, always, elsewhere, is, is_but_for, only, without};
-use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS};
+use crate::netns::{NS_GET_NSTYPE, NS_GET_USERNS, PIDFD_GET_NET_NAMESPACE};
 use nix::libc;
 
 /// `O_NOFOLLOW` on x86_64 and `O_LARGEFILE` on aarch64, and the other way round: neither matters.
@@ -32,10 +32,7 @@ pub const RULES: &[Rule] = &[
     always(READ, "serve: stdin"),
     always(WRITE, "serve: stdout; a last word on stderr"),
     always(CAPSET, "serve: writes to stdout without capabilities; none can be gained by it"),
-    always(
-        POLL,
-        "serve: waits for the client's end, and for room, looks for input; netns: whether a process has ended",
-    ),
+    always(POLL, "serve: waits for the client's end, and for room, looks for input"),
     elsewhere(PPOLL, &[], "poll(2) on aarch64, which has no call of that name"),
     always(SENDMSG, "handover: the hello, and descriptors over the pair"),
     always(RECVMSG, "handover: descriptors from the client; rootless: those from the child"),
@@ -66,6 +63,11 @@ pub const RULES: &[Rule] = &[
     always(READLINKAT, "netns: symbolic links, where policy forbids some"),
     always(FSTATFS, "netns: whether a file is a namespace"),
     only(IOCTL, &[is(1, NS_GET_NSTYPE)], "netns: which kind of namespace a file is"),
+    only(
+        IOCTL,
+        &[is(1, PIDFD_GET_NET_NAMESPACE)],
+        "netns: the namespace of a process; kernels before 6.11 refuse it",
+    ),
     always(PIDFD_OPEN, "netns: holds on to a process while its namespace is opened"),
     only(SETNS, &[is(1, libc::CLONE_NEWNET)], "netns: enters a network namespace"),
     // Threads.
