@@ -12,6 +12,8 @@ defmodule LinxNetlinkPort.MixProject do
       # The last one builds the port program, and is itself compiled by the first ones.
       compilers: Mix.compilers() ++ [:linx_netlink_port],
       elixirc_paths: elixirc_paths(Mix.env()),
+      # What only tests use, if it is there.
+      xref: [exclude: [:public_key, :ssl]],
       # Newer versions of Elixir wonder about files that look like tests.
       test_ignore_filters: [&String.starts_with?(&1, "test/fixtures/")],
       start_permanent: Mix.env() == :prod,

@@ -14,23 +14,54 @@ defmodule Linx.Netlink.Port.Netns do
       {:ok, {:pid, 4711}}
       iex> Linx.Netlink.Port.Netns.resolve!("/run/netns/bl\\0ue")
       {:error, {:open, 22}}
+
+  A network namespace that is open in the BEAM is a struct of this module. `Linx.Netlink.Port.new_netns/1`
+  and `Linx.Netlink.Port.open_netns/2` return one. It names the namespace by its descriptor, `:fd`.
   """
 
   alias Linx.Netlink.Port.{Procfs, Settings, Text}
 
+  @derive {Inspect, only: [:fd]}
+  @enforce_keys [:fd, :id, :keeper, :marks]
+  defstruct @enforce_keys
+
+  @typedoc """
+  A network namespace that is open here: its descriptor; by which number which process keeps it; and whether
+  that is to close it, and how many use it now.
+  """
+  @type open() :: %__MODULE__{
+          fd: non_neg_integer(),
+          id: non_neg_integer(),
+          keeper: struct(),
+          marks: :atomics.atomics_ref()
+        }
+
   @typedoc "A network namespace, as users name it."
   @type t() ::
           :host
+          | open()
           | {:path, Path.t()}
           | {:pid, pos_integer()}
           | {:name, String.t()}
           | Path.t()
 
   @typedoc """
-  A network namespace, as the wire knows it; `:host` is none of the port program's business. Of several
-  `:places`, it is the first that there is, as the port program sees it.
+  A network namespace, as the wire knows it; `:host` is none of the port program's business. The descriptor
+  of one that is open here is sent under a key, which is used once. Of several `:places`, it
+  is the first that there is, as the port program sees it.
   """
-  @type wire() :: :host | binary() | {:pid, pos_integer()} | {:places, [binary(), ...]}
+  @type wire() ::
+          :host
+          | binary()
+          | {:pid, pos_integer()}
+          | :new
+          | {:new, :user}
+          | {:fd, key :: pos_integer(), open()}
+
+  # The marks, and how long to wait for a borrower, in milliseconds: one that was killed returns nothing.
+  @closing 1
+  @borrowers 2
+  @most_borrowed 100
 
   # PATH_MAX counts the byte that ends the string.
   @path_max 4096
@@ -49,6 +80,10 @@ defmodule Linx.Netlink.Port.Netns do
   """
   @spec resolve!(term()) :: {:ok, wire()} | {:error, {:open, pos_integer()}}
   def resolve!(:host), do: {:ok, :host}
+
+  def resolve!(%__MODULE__{} = netns),
+    do: {:ok, {:fd, System.unique_integer([:positive]), netns}}
+
   def resolve!({:path, path}), do: path!(path)
 
   # The largest pid_t.
@@ -59,7 +94,50 @@ defmodule Linx.Netlink.Port.Netns do
   def resolve!(other) do
     raise ArgumentError,
           "not a network namespace: #{Text.term(other)}; expected :host, {:path, path}, " <>
-            "{:pid, pid}, {:name, name} or a path"
+            "{:pid, pid}, {:name, name}, a path or a #{inspect(__MODULE__)}"
+  end
+
+  @doc """
+  A network namespace that is open here, kept by a process under a number.
+
+      iex> alias Linx.Netlink.Port.Netns
+      iex> netns = Netns.open(18, 7, %{})
+      iex> Netns.borrow(netns, fn fd -> {:sent, fd} end)
+      {:sent, 18}
+      iex> {Netns.closing(netns), Netns.borrow(netns, fn fd -> {:sent, fd} end)}
+      {:ok, :closed}
+  """
+  @spec open(non_neg_integer(), non_neg_integer(), map()) :: open()
+  def open(fd, id, keeper),
+    do: %__MODULE__{fd: fd, id: id, keeper: keeper, marks: :atomics.new(2, [])}
+
+  @doc """
+  Runs a short function on the descriptor, which is not closed meanwhile; `:closed` if it is closed already.
+
+  Without that, the number might be another file's by then.
+  """
+  @spec borrow(open(), (non_neg_integer() -> result)) :: result | :closed when result: term()
+  def borrow(%__MODULE__{fd: fd, marks: marks}, fun) do
+    :atomics.add(marks, @borrowers, 1)
+    if :atomics.get(marks, @closing) == 0, do: fun.(fd), else: :closed
+  after
+    :atomics.sub(marks, @borrowers, 1)
+  end
+
+  @doc "Says that it will be closed now, and waits until nobody uses it any more."
+  @spec closing(open()) :: :ok
+  def closing(%__MODULE__{marks: marks}) do
+    :atomics.put(marks, @closing, 1)
+    await_return(marks, System.monotonic_time(:millisecond) + @most_borrowed)
+  end
+
+  defp await_return(marks, deadline) do
+    if :atomics.get(marks, @borrowers) > 0 and System.monotonic_time(:millisecond) < deadline do
+      :erlang.yield()
+      await_return(marks, deadline)
+    else
+      :ok
+    end
   end
 
   @doc """
@@ -129,6 +207,8 @@ defmodule Linx.Netlink.Port.Netns do
   @spec describe(term()) :: String.t()
   def describe(nil), do: "a network namespace"
   def describe(:host), do: "the BEAM's own network namespace"
+  def describe(new) when new in [:new, {:new, :user}], do: "a new network namespace"
+  def describe(%__MODULE__{fd: fd}), do: "the network namespace of descriptor #{fd}"
   def describe({:pid, pid}), do: "the network namespace of process #{Text.term(pid)}"
 
   def describe({:name, name}) when is_binary(name),

@@ -45,7 +45,7 @@ defmodule Linx.Netlink.Port.Program do
       {:ok, true}
   """
 
-  alias Linx.Netlink.Port.{Errno, Text, Wire}
+  alias Linx.Netlink.Port.{Errno, Netns, Text, Wire}
   alias Linx.Netlink.Port.Program.{Executable, Pair, Rendezvous}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
@@ -159,6 +159,23 @@ defmodule Linx.Netlink.Port.Program do
     if Port.command(port, frame, [:nosuspend]), do: :ok, else: :busy
   rescue
     ArgumentError -> :closed
+  end
+
+  @doc """
+  Sends the descriptors of network namespaces without waiting, each under its key. One that is closed is left
+  out: the port program then says that it has none of this key.
+
+  `:busy` means that there is no room for them now, and `:closed` as of `send_frame/2`.
+  """
+  @spec send_netnses(t(), [{pos_integer(), Netns.open()}]) :: :ok | :busy | :closed
+  def send_netnses(%__MODULE__{pair: pair}, carried) do
+    Enum.reduce_while(carried, :ok, fn {key, netns}, :ok ->
+      case Netns.borrow(netns, &Pair.send_message(pair, Wire.key(key), &1)) do
+        result when result in [:ok, :closed] -> {:cont, :ok}
+        {:error, :epipe} -> {:halt, :closed}
+        {:error, _for_now} -> {:halt, :busy}
+      end
+    end)
   end
 
   @doc """

@@ -267,6 +267,17 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     end
   end
 
+  for fd <- ["netlink", "tcp", "file"] do
+    test "one that hands over something else in place of a UDP socket is EPROTO: #{fd}" do
+      server = start_server(executable: answering(:ok, unquote(fd)))
+
+      assert {:error, %Error{stage: :port, errno: :eproto}} =
+               Port.open("/proc/self/ns/net", {:inet, :dgram, :udp}, server: server)
+
+      assert Descriptors.settle(server) == 0
+    end
+  end
+
   test "one that always sends more than was asked for is replaced, and doesn't flood the log" do
     server = start_server(executable: answering(:ok, "netlink, tcp"))
 

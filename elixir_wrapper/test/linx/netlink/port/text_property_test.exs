@@ -7,7 +7,7 @@ defmodule Linx.Netlink.Port.TextPropertyTest do
 
   use ExUnit.Case, async: true
 
-  alias Linx.Netlink.Port.{Error, Netns, Options, Protocol, Settings, Text}
+  alias Linx.Netlink.Port.{Error, Netns, Options, Protocol, Settings, Text, What}
 
   @rounds 5_000
 
@@ -50,8 +50,10 @@ defmodule Linx.Netlink.Port.TextPropertyTest do
             fn -> Netns.resolve!({:name, bytes <> "/"}) end,
             fn -> Netns.resolve!({bytes, bytes}) end,
             fn -> Protocol.number!(bytes) end,
-            fn -> Options.wire!(memberships: [bytes]) end,
-            fn -> Options.wire!(bytes) end,
+            fn -> Options.wire!([memberships: [bytes]], 0) end,
+            fn -> Options.wire!([bind: {bytes}], {2, 1, 0}) end,
+            fn -> What.wire!({bytes, :stream, 0}) end,
+            fn -> Options.wire!(bytes, 0) end,
             fn -> Settings.new!(launcher: bytes) end,
             fn -> Settings.new!(rendezvous: "x" <> bytes) end,
             fn -> Settings.new!(timeout: bytes) end,
