@@ -8,7 +8,7 @@ defmodule LinxNetlinkPort.MixProject do
       app: :linx_netlink_port,
       version: @version,
       elixir: "~> 1.14",
-      description: "Netlink sockets in other network namespaces, without a NIF",
+      description: "Sockets in other network namespaces, netlink and others, without a NIF",
       # The last one builds the port program, and is itself compiled by the first ones.
       compilers: Mix.compilers() ++ [:linx_netlink_port],
       elixirc_paths: elixirc_paths(Mix.env()),
