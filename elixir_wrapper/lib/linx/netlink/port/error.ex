@@ -221,8 +221,9 @@ defmodule Linx.Netlink.Port.Error do
   defp hint(%{stage: :setsockopt, errno: :enodev}),
     do: "there is no such interface in that namespace"
 
-  defp hint(%{stage: :setsockopt, errno: :einval}),
-    do: "this protocol has no such group (:memberships)"
+  defp hint(%{stage: :setsockopt, errno: :einval, protocol: protocol})
+       when not is_tuple(protocol),
+       do: "this protocol has no such group (:memberships)"
 
   defp hint(%{stage: :setsockopt, errno: :eacces}),
     do: "a buffer is larger than the port program's arguments allow (--max-buffer)"

@@ -89,6 +89,8 @@ defmodule Linx.Netlink.Port.ErrorTest do
 
   test "tells of a group that there isn't" do
     assert message(:setsockopt, 22) =~ "no such group"
+    other = Error.new(:setsockopt, 22, "/a", {:inet, :dgram, :udp})
+    refute Exception.message(other) =~ "group"
   end
 
   test "is an exception" do
