@@ -65,6 +65,9 @@ the program, 2 for wrong arguments, 3 if the rendezvous can't be reached, 4 if s
 stderr is no pipe, file, terminal, null device or unix socket, 101 for a fault in it.
 ";
 
+/// What follows a complaint about an argument.
+pub const USAGE: &str = "usage: linx-netlink-port --rendezvous PATH [OPTIONS]; see --help";
+
 /// What somebody is told who starts the program by hand.
 pub const BY_HAND: &str = "\
 linx-netlink-port opens sockets in other network namespaces, for a program that starts it.

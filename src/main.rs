@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };
             complain(&error, status)
         }
-        Err(error) => complain(&format!("{error}; see --help"), USAGE),
+        Err(error) => complain(&format!("{error}; {}", cli::USAGE), USAGE),
     }
 }
 
