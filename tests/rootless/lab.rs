@@ -3,23 +3,26 @@
 
 use crate::container::as_user;
 use crate::link::{add_address, add_veth, bring_up};
-use crate::scene::{Namespace, run};
+use crate::scene::{Directory, Namespace, run};
 use crate::{USER, ask, atom, integer, tuple};
 use eetf::{Binary, Map, Term};
 use linx_netlink_client::{Client, Start};
 use nix::libc;
 use rustix::net::{SocketAddrV4, connect};
 use std::collections::HashMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 const PORT: u16 = 80;
+
+/// The variable that tells the lab where the program is.
+const PROGRAM: &str = "LINX_PORT_LAB_PROGRAM";
 
 /// What the lab says when it is there: its own process, the program's, and two of its descriptors.
 const READY: &str = "the lab is there:";
@@ -63,8 +66,7 @@ fn process() {
     for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000"] {
         assert!(status.contains(line), "{line} is not in {status}");
     }
-    let mut client =
-        Start::new(env!("CARGO_BIN_EXE_linx-netlink-port")).start().expect("it starts");
+    let mut client = Start::new(env::var_os(PROGRAM).expect("where")).start().expect("it starts");
     let for_user = || tuple(vec![atom("new"), atom("user")]);
     let mut make = || open(&mut client, for_user(), atom("netns"), HashMap::new());
     let [near, far] = [make(), make()];
@@ -97,6 +99,8 @@ fn process() {
 /// A lab that runs; killed when this is dropped.
 struct Lab {
     process: Child,
+    /// Where the user finds the program: cargo may have built it where he may not look.
+    _directory: Directory,
     /// What it says of itself.
     numbers: Vec<u32>,
 }
@@ -105,16 +109,20 @@ impl Lab {
     /// Starts it, and waits for it to be there.
     fn start() -> Lab {
         let user = as_user(USER);
+        let directory = Directory::new();
+        let program = directory.join("linx-netlink-port");
+        fs::copy(env!("CARGO_BIN_EXE_linx-netlink-port"), &program).expect("a copy");
         let process = Command::new(&user[0])
+            .env(PROGRAM, program)
             .args(&user[1..])
-            .arg(std::env::current_exe().expect("this program"))
+            .arg(env::current_exe().expect("this program"))
             .args(["--exact", "lab::process", "--ignored", "--nocapture", "--test-threads=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("setpriv is there");
-        let mut lab = Lab { process, numbers: Vec::new() };
+        let mut lab = Lab { process, _directory: directory, numbers: Vec::new() };
         let mut said = Vec::new();
         let stderr = BufReader::new(lab.process.stderr.take().expect("a pipe"));
         for line in stderr.lines().map_while(Result::ok) {
