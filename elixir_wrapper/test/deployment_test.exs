@@ -191,7 +191,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
 
     test "writes to no netlink socket of its client's", %{machine: machine} do
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
-      arguments = ~w(--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only)
+
+      arguments =
+        ~w(--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only)
+
       assert_takes_no_socket(machine, "4 ", ["sudo", "-n", @program | arguments])
     end
 
@@ -204,7 +207,10 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     test "takes no other arguments", %{machine: machine} do
       [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(@page, "4 "))
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
-      allowed = "--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only"
+
+      allowed =
+        "--rendezvous #{name} --netns-dir /run/netns --family netlink --protocol 0 --no-netns --read-only"
+
       assert allowed =~ Regex.compile!(rule)
       # It runs, and finds nobody at the rendezvous.
       assert {_output, 3} = sudo(machine, allowed)

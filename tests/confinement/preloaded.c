@@ -11,11 +11,10 @@ static void *wait_for_ever(void *nothing)
 }
 
 #ifdef FAULT
-int fstatfs64(int file, void *found)
+int bind(int socket, const void *address, unsigned int length)
 {
-	*(volatile char *)8 = file;
-	(void)found;
-	return 0;
+	*(volatile char *)8 = 0;
+	return socket + !address + length;
 }
 #endif
 

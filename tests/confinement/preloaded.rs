@@ -4,7 +4,7 @@ use crate::crashes::end;
 use crate::port::{PROGRAM, Port, atom, number, path, program, tuple, words};
 use crate::probe::without;
 use crate::scene::{Directory, run, with_private_mounts};
-use eetf::{Map, Term};
+use eetf::Map;
 use linx_netlink_client::Start;
 use nix::errno::Errno;
 use nix::libc;
@@ -106,7 +106,7 @@ fn threads_are_seen_where_a_sandbox_refuses_the_call_that_tells() {
 fn a_fault_in_a_library_is_told_as_one() {
     let mut port = preloaded_everywhere(&["-DFAULT"], || Port::start(&program()));
     let (netns, options) =
-        (path("/proc/self/ns/net"), Map::from(HashMap::<Term, Term>::new()).into());
+        (path("/proc/self/ns/net"), Map::from(HashMap::from([(atom("groups"), number(1))])).into());
     let open = tuple([atom("open_in_netns"), netns, number(0), options]);
     port.client.send(&tuple([number(1), open])).expect("a request is sent");
     assert_eq!(end(&mut port).signal(), Some(libc::SIGSEGV));

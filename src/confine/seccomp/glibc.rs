@@ -30,6 +30,11 @@ pub const RULES: &[Rule] = &[
     ),
     elsewhere(
         MADVISE,
+        &[is(2, libc::MADV_NOHUGEPAGE)],
+        "glibc: the stack of a thread, which there is none without (glibc.pthread.stack_hugetlb)",
+    ),
+    elsewhere(
+        MADVISE,
         &[is(2, libc::MADV_HUGEPAGE)],
         "glibc: large blocks, where the system has it so (glibc.malloc.hugetlb)",
     ),

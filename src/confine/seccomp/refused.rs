@@ -55,17 +55,23 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Advice that no rule allows, but for what damages memory that others use too.
+#[cfg(target_env = "gnu")]
 const OTHER_ADVICE: &[Check] = &[
     isnt(2, libc::MADV_DONTNEED),
     isnt(2, libc::MADV_HUGEPAGE),
+    isnt(2, libc::MADV_NOHUGEPAGE),
     isnt(2, MADV_GUARD_INSTALL),
     isnt(2, MADV_GUARD_REMOVE),
     isnt(2, libc::MADV_HWPOISON),
     isnt(2, libc::MADV_SOFT_OFFLINE),
 ];
+#[cfg(not(target_env = "gnu"))]
+const OTHER_ADVICE: &[Check] = &[isnt(2, libc::MADV_HWPOISON), isnt(2, libc::MADV_SOFT_OFFLINE)];
 
 /// Of Linux 6.13.
+#[cfg(target_env = "gnu")]
 pub const MADV_GUARD_INSTALL: i32 = 102;
+#[cfg(target_env = "gnu")]
 pub const MADV_GUARD_REMOVE: i32 = 103;
 
 const fn prctl(checks: &'static [Check], why: &'static str) -> Rule {
