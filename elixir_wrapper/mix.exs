@@ -8,10 +8,12 @@ defmodule LinxNetlinkPort.MixProject do
       app: :linx_netlink_port,
       version: @version,
       elixir: "~> 1.14",
-      description: "Netlink sockets in other network namespaces, without a NIF",
+      description: "Sockets in other network namespaces, netlink and others, without a NIF",
       # The last one builds the port program, and is itself compiled by the first ones.
       compilers: Mix.compilers() ++ [:linx_netlink_port],
       elixirc_paths: elixirc_paths(Mix.env()),
+      # What only tests use, if it is there.
+      xref: [exclude: [:public_key, :ssl]],
       # Newer versions of Elixir wonder about files that look like tests.
       test_ignore_filters: [&String.starts_with?(&1, "test/fixtures/")],
       start_permanent: Mix.env() == :prod,

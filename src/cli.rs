@@ -6,13 +6,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Requests that may be in flight, unless the command line says otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// The largest buffer of a socket, in bytes, unless the command line says otherwise.
 pub const DEFAULT_MAX_BUFFER: u32 = 8 << 20;
+
+/// What is written of a text that a client chose, in bytes.
+const MOST_OF_A_LINE: usize = 400;
 
 /// What `--version` prints.
 pub const VERSION: &str = concat!("linx-netlink-port ", env!("CARGO_PKG_VERSION"), "\n");
@@ -62,6 +64,9 @@ Exit status: 0 after the end of file on stdin, 1 if that came inside a frame or 
 the program, 2 for wrong arguments, 3 if the rendezvous can't be reached, 4 if stdin, stdout or
 stderr is no pipe, file, terminal, null device or unix socket, 101 for a fault in it.
 ";
+
+/// What follows a complaint about an argument.
+pub const USAGE: &str = "usage: linx-netlink-port --rendezvous PATH [OPTIONS]; see --help";
 
 /// What somebody is told who starts the program by hand.
 pub const BY_HAND: &str = "\
@@ -206,12 +211,16 @@ pub enum UsageError {
     Unknown(OsString),
     /// The last argument is this option, which takes a value.
     MissingValue(&'static str),
-    /// A value that is no decimal number, or is out of the option's range, or that names nothing.
-    BadValue {
+    /// A value of `--family` that is none.
+    BadFamily(OsString),
+    /// A value that is no decimal number, or is out of the option's range.
+    BadNumber {
         /// The option, with its dashes.
         option: &'static str,
         /// What was given to it.
         value: OsString,
+        /// What it takes.
+        range: RangeInclusive<i32>,
     },
     /// A directory whose path is not absolute.
     Relative(PathBuf),
@@ -226,8 +235,17 @@ impl fmt::Display for UsageError {
                 write!(f, "unknown argument {}", argument.to_string_lossy())
             }
             UsageError::MissingValue(option) => write!(f, "{option} takes a value"),
-            UsageError::BadValue { option, value } => {
-                write!(f, "{option} cannot be {}", value.to_string_lossy())
+            UsageError::BadNumber { option, value, range } => {
+                let (least, most) = (range.start(), range.end());
+                let value = value.to_string_lossy();
+                write!(f, "{option} takes a number from {least} to {most}, not {value}")
+            }
+            UsageError::BadFamily(value) => {
+                let value = value.to_string_lossy();
+                write!(
+                    f,
+                    "--family takes a name such as inet, or a number up to 65535, not {value}"
+                )
             }
             UsageError::Relative(path) => {
                 write!(f, "--netns-dir takes an absolute path, not {}", path.display())
@@ -275,7 +293,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
                     number("--max-buffer", value("--max-buffer")?, 1..=0x7fff_ffff)?;
             }
             Some("--netns-dir") => settings.netns_dirs.push(directory(value("--netns-dir")?)?),
-            Some("--family") => settings.families.push(family("--family", value("--family")?)?),
+            Some("--family") => settings.families.push(family(value("--family")?)?),
             Some("--protocol") => {
                 settings.protocols.push(number("--protocol", value("--protocol")?, 0..=i32::MAX)?);
             }
@@ -296,23 +314,48 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Us
     Ok(Invocation::Serve(settings))
 }
 
-fn number<N: FromStr + PartialOrd>(
+fn number<N: TryFrom<i32>>(
     option: &'static str,
     value: OsString,
-    range: RangeInclusive<N>,
+    range: RangeInclusive<i32>,
 ) -> Result<N, UsageError> {
-    let parsed = value.to_str().and_then(|text| text.parse().ok());
-    match parsed.filter(|number| range.contains(number)) {
-        Some(number) => Ok(number),
-        None => Err(UsageError::BadValue { option, value }),
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    match number.filter(|number| range.contains(number)).map(N::try_from) {
+        Some(Ok(number)) => Ok(number),
+        _ => Err(UsageError::BadNumber { option, value, range }),
     }
 }
 
-fn family(option: &'static str, value: OsString) -> Result<u16, UsageError> {
+fn family(value: OsString) -> Result<u16, UsageError> {
     match value.to_str().and_then(family::family) {
         Some(family) => Ok(family),
-        None => Err(UsageError::BadValue { option, value }),
+        None => Err(UsageError::BadFamily(value)),
     }
+}
+
+/// One line of what may hold anything that the client chose, such as an argument: without characters
+/// that would do something to a terminal or to the line, and not much longer than a line.
+///
+/// ```
+/// use linx_netlink_port::cli::line;
+///
+/// assert_eq!(line("unknown argument --café"), "unknown argument --café");
+/// assert_eq!(line("\u{1b}[2J\n\u{202e}"), r"\u{1b}[2J\n\u{202e}");
+/// assert!(line(&"x".repeat(100_000)).len() < 500);
+/// ```
+pub fn line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        if line.len() > MOST_OF_A_LINE {
+            line.push_str("...");
+            break;
+        }
+        match character {
+            '"' | '\'' | '\\' => line.push(character),
+            _ => line.extend(character.escape_debug()),
+        }
+    }
+    line
 }
 
 fn directory(value: OsString) -> Result<PathBuf, UsageError> {
@@ -330,6 +373,14 @@ mod tests {
 
     fn settings(rendezvous: &str, max_in_flight: usize) -> Invocation {
         Invocation::Serve(Settings { max_in_flight, ..Settings::new(rendezvous.into()) })
+    }
+
+    fn bad_number(
+        option: &'static str,
+        value: &str,
+        range: RangeInclusive<i32>,
+    ) -> Result<Invocation, UsageError> {
+        Err(UsageError::BadNumber { option, value: value.into(), range })
     }
 
     #[test]
@@ -376,13 +427,11 @@ mod tests {
         }
         for value in ["-1", "2147483648", "route", "0x10"] {
             let error = parsed(&format!("--rendezvous @x --protocol {value}"));
-            let option = "--protocol";
-            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
+            assert_eq!(error, bad_number("--protocol", value, 0..=i32::MAX));
         }
         for value in ["-1", "65536", "ipv6", "INET"] {
             let error = parsed(&format!("--rendezvous @x --family {value}"));
-            let option = "--family";
-            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
+            assert_eq!(error, Err(UsageError::BadFamily(value.into())));
         }
         assert_eq!(parsed("--netns-dir"), Err(UsageError::MissingValue("--netns-dir")));
     }
@@ -406,8 +455,7 @@ mod tests {
         assert_eq!(parsed("--colour"), Err(UsageError::Unknown("--colour".into())));
         for value in ["0", "4097", "-1", "many"] {
             let error = parsed(&format!("--rendezvous @x --max-in-flight {value}"));
-            let option = "--max-in-flight";
-            assert_eq!(error, Err(UsageError::BadValue { option, value: value.into() }));
+            assert_eq!(error, bad_number("--max-in-flight", value, 1..=4096));
         }
     }
 }

@@ -11,7 +11,8 @@ use linx_netlink_port::socket::{Buffers, Families};
 use linx_netlink_port::wire::Reply;
 use std::convert::Infallible;
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 const FAILED: u8 = 1;
@@ -27,22 +28,21 @@ fn main() -> ExitCode {
     confine::end_on_panic();
     confine::start_again_without_environment();
     if let Err(error) = confine::start_afresh() {
-        return explain(&format!("linx-netlink-port: {error}\n"), FAILED);
+        return complain(&error, FAILED);
     }
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => print(cli::HELP),
         Ok(Invocation::Version) => print(cli::VERSION),
         Ok(Invocation::ByHand) => explain(cli::BY_HAND, USAGE),
-        Ok(Invocation::Serve(_)) if io::stdin().is_terminal() => explain(cli::BY_HAND, USAGE),
         Ok(Invocation::Serve(settings)) if settings.widen() && confine::is_more_than_caller() => {
             explain(cli::WIDENS, USAGE)
         }
         Ok(Invocation::Serve(settings)) => {
             let Err(error) = serve(settings);
             let status = if error.is::<RendezvousError>() { NO_RENDEZVOUS } else { FAILED };
-            explain(&format!("linx-netlink-port: {error}\n"), status)
+            complain(&error, status)
         }
-        Err(error) => explain(&format!("linx-netlink-port: {error}\n\n{}", cli::HELP), USAGE),
+        Err(error) => complain(&format!("{error}; {}", cli::USAGE), USAGE),
     }
 }
 
@@ -102,6 +102,11 @@ fn print(text: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(FAILED),
     }
+}
+
+/// Says in one line what went wrong, which may have anything in it that the client chose.
+fn complain(error: &impl Display, status: u8) -> ExitCode {
+    explain(&format!("linx-netlink-port: {}\n", cli::line(&error.to_string())), status)
 }
 
 fn explain(text: &str, status: u8) -> ExitCode {

@@ -35,6 +35,8 @@ defmodule Linx.Netlink.Port.DemoTest do
     assert output =~ ~r/veth-red +192\.0\.2\.1$/m
     assert output =~ ~r/br0 +198\.51\.100\.1$/m
     assert output =~ "no such file or directory (ENOENT)"
+    assert output =~ ~r/cable +192\.0\.2\.2$/m
+    assert output =~ ~S(192.0.2.2 says "hello")
     output |> holder() |> await_gone()
   end
 

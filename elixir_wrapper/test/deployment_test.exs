@@ -266,6 +266,40 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     end
   end
 
+  describe "4a, sudo-rs and doas:" do
+    setup do
+      {:ok, machine: install("4a ")}
+    end
+
+    for {name, command} <- [{"any sudo", "sudo"}, {"sudo-rs", "sudo-rs"}, {"doas", "doas"}] do
+      unless System.find_executable(command) do
+        @tag skip: "#{command} is not installed; Debian has sudo-rs since 13"
+      end
+
+      test "#{name} starts it by a rule without patterns, and takes no other arguments",
+           context do
+        %{machine: machine} = context
+        [rule] = codes("4a ", "text")
+        Machine.run(machine, "echo '#{String.trim(rule)}' > /etc/doas.conf")
+        launcher = [unquote(command), "-n"]
+        config = put_in(config("4a "), [:linx_netlink_port, :launcher], launcher)
+        beam = deploy(machine, "4a ", config)
+        assert_looks_inside(beam, context.name, context.namespace)
+
+        assert Beam.call(beam, App, :open, [context.name, :generic]) ==
+                 {:error, {:socket, :eacces}}
+
+        assert Machine.run(machine, "ls -A /opt/my_app/run") == ""
+        assert_ends_together(beam)
+
+        for refused <- ["", "--rendezvous @x", "--no-seccomp"] do
+          assert {output, 1} = by(machine, unquote(command), refused)
+          refute output =~ "linx-netlink-port:"
+        end
+      end
+    end
+  end
+
   describe "5, systemd:" do
     setup do
       machine = install("1 ")
@@ -483,9 +517,11 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     for {name, bit} <- known, Bitwise.band(mask, Bitwise.bsl(1, bit)) != 0, do: name
   end
 
-  defp sudo(machine, arguments) do
+  defp sudo(machine, arguments), do: by(machine, "sudo", arguments)
+
+  defp by(machine, command, arguments) do
     user = "setpriv --reuid=my_app --regid=my_app --init-groups --inh-caps=-all --reset-env"
-    Machine.try_run(machine, "#{user} sudo -n #{@program} #{arguments} </dev/null")
+    Machine.try_run(machine, "#{user} #{command} -n #{@program} #{arguments} </dev/null")
   end
 
   # What happens in the namespace

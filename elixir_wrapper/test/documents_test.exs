@@ -19,6 +19,30 @@ defmodule Linx.Netlink.Port.DocumentsTest do
     assert output == "16\n{:error, {:open, 2}}\n{:error, {:setns, 22}}\n"
   end
 
+  test "the network of one's own in README.md is made as it stands there" do
+    [_before, section] = "README.md" |> document() |> String.split("## A network of your own")
+    {bindings, _binding} = Code.eval_string(hd(elixir(section)) <> "\nbinding()")
+    sockets = for name <- [:route, :server, :client], do: bindings[name]
+    assert [cookie] = sockets |> Enum.map(&Namespace.cookie/1) |> Enum.uniq()
+    refute cookie == Namespace.host_cookie()
+    Enum.each(sockets, &:socket.close/1)
+    :ok = Linx.Netlink.Port.close_netns(bindings[:netns])
+  end
+
+  test "the test in docs/LAB.md passes as it stands there, after what is above it" do
+    [above, tests] = "docs/LAB.md" |> document() |> elixir()
+    path = Path.join(Fixture.directory(), "lab_test.exs")
+    start = "{:ok, _started} = Application.ensure_all_started(:linx_netlink_port)"
+    File.write!(path, Enum.join([start, above, "ExUnit.start()", tests], "\n"))
+    ebin = Application.app_dir(:linx_netlink_port, "ebin")
+    assert {output, 0} = System.cmd("elixir", ["-pa", ebin, path], stderr_to_stdout: true)
+    assert output =~ "1 test, 0 failures"
+  end
+
+  defp elixir(text),
+    do:
+      ~r/^```elixir\n(.*?)^```$/ms |> Regex.scan(text, capture: :all_but_first) |> List.flatten()
+
   defp client_session(executable) do
     """
     open = &PlainClient.open(#{inspect(executable)}, &1, 0)

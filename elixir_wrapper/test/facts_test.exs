@@ -237,6 +237,57 @@ defmodule Linx.Netlink.Port.FactsTest do
   end
 
   # README.md, "Why not the `netns` option of `:socket`?". In a BEAM of its own: it is lost for anything else.
+  test "a descriptor that comes by a message is nobody's, also from oneself" do
+    test = self()
+
+    {pid, monitor} =
+      spawn_monitor(fn ->
+        {:ok, mirror} = :socket.open(:local, :dgram, :default)
+        :ok = :socket.bind(mirror, %{family: :local, path: ""})
+        {:ok, name} = :socket.sockname(mirror)
+        :ok = :socket.connect(mirror, name)
+        send_descriptors(mirror, [fd(netlink())])
+
+        {:ok, %{ctrl: [%{data: <<fd::native-32>>}]}} =
+          :socket.recvmsg(mirror, 0, 0, [:cmsg_cloexec], 0)
+
+        send(test, {:fd, fd})
+      end)
+
+    assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, 5_000
+    assert_received {:fd, fd}
+    assert open?(fd)
+    :ok = close(fd)
+  end
+
+  test "a socket of any family is bound with its number and the bytes behind it" do
+    {:ok, socket} = :socket.open(2, 2, 17)
+    assert :ok = :socket.bind(socket, %{family: 2, addr: <<0::16, 127, 0, 0, 1, 0::64>>})
+    assert {:ok, %{family: :inet, addr: {127, 0, 0, 1}}} = :socket.sockname(socket)
+  end
+
+  # By their documentation, one might think that they do.
+  for backend <- [:inet, :socket] do
+    test ":gen_tcp and :gen_udp of #{backend} do not close the descriptor that they are given" do
+      for {type, open, close} <- [
+            {:dgram, &:gen_udp.open/2, &:gen_udp.close/1},
+            {:stream, &:gen_tcp.listen/2, &:gen_tcp.close/1}
+          ] do
+        {:ok, fd} =
+          Linx.Netlink.Port.open_descriptor(:host, {:inet, type, :default},
+            bind: %{family: :inet, addr: :loopback, port: 0}
+          )
+
+        {:ok, socket} = open.(0, inet_backend: unquote(backend), fd: fd)
+        monitor = :inet.monitor(socket)
+        :ok = close.(socket)
+        assert_receive {:DOWN, ^monitor, _type, _socket, _info}, 5_000
+        assert open?(fd)
+        :ok = close(fd)
+      end
+    end
+  end
+
   test "the netns option of :socket leaves the scheduler in the other namespace, if socket(2) fails there" do
     namespace = Namespace.create()
     {:ok, there} = Linx.Netlink.Port.open({:path, namespace.path}, :route)

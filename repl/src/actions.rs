@@ -1,15 +1,17 @@
 //! What the REPL's own commands do.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use eetf::{Atom, Term};
 
 use super::command::{COMMANDS, Command};
 use super::interrupt::Interrupts;
-use super::kernel::{self, AskError, Descriptor, NAMES, Namespace};
+use super::kernel::{self, AskError, Descriptor, NAMES, Namespace, Seen};
 use super::out::Tone;
 use super::session::{End, Outcome, Session};
+use super::spelling;
 use super::text::Notation;
 
 impl Session {
@@ -29,7 +31,7 @@ impl Session {
                 self.hex = *on;
                 Outcome::Done
             }
-            Command::Send(bytes) => self.exchange(bytes, None),
+            Command::Send(bytes) => self.exchange(bytes, None, &[]),
             Command::Restart => self.restart(),
             Command::Help => self.help(),
             Command::Quit => Outcome::Quit,
@@ -67,10 +69,23 @@ impl Session {
                 Ok(()) => Outcome::Done,
                 Err(error) => self.failed(format_args!("#{number}: {error}")),
             },
-            other => self.failed(format_args!("#{number} is no netlink route socket: {other}")),
+            other => self.no_route_socket(number, &other),
         };
         self.held.insert(number, fd);
         outcome
+    }
+
+    fn no_route_socket(&mut self, number: u32, descriptor: &Descriptor) -> Outcome {
+        let hint = match (descriptor, self.notation) {
+            (Descriptor::Namespace(_), Notation::Erlang) => {
+                format!("; {{open_in_netns, {{fd, \"#{number}\"}}, 0}} opens one there")
+            }
+            (Descriptor::Namespace(_), Notation::Elixir) => {
+                format!("; {{:open_in_netns, {{:fd, \"#{number}\"}}, 0}} opens one there")
+            }
+            _ => String::new(),
+        };
+        self.failed(format_args!("#{number} is no netlink route socket: {descriptor}{hint}"))
     }
 
     fn links(&mut self, fd: BorrowedFd<'_>) -> Result<(), AskError> {
@@ -101,7 +116,10 @@ impl Session {
             interrupts.as_ref().map(Interrupts::fd),
             period,
             || note.iter().for_each(|note| out.borrow_mut().line(note)),
-            |event| out.borrow_mut().line(event),
+            |seen| match seen {
+                Seen::Event(..) => out.borrow_mut().line(seen),
+                Seen::Lost => out.borrow_mut().fault(seen),
+            },
         )
     }
 
@@ -125,13 +143,14 @@ impl Session {
     }
 
     fn help(&mut self) -> Outcome {
-        let example = match self.notation {
-            Notation::Erlang => "{open_in_netns, <<\"/run/netns/blue\">>, 0}",
-            Notation::Elixir => "{:open_in_netns, \"/run/netns/blue\", 0}",
+        let (example, held) = match self.notation {
+            Notation::Erlang => ("{open_in_netns, <<\"/run/netns/blue\">>, 0}", "{fd, \"#3\"}"),
+            Notation::Elixir => ("{:open_in_netns, \"/run/netns/blue\", 0}", "{:fd, \"#3\"}"),
         };
         self.out.line(format_args!(
             "A line is a term, in Erlang's notation or Elixir's, with an id around it or without:\n\
              \x20 {example}\n\
+             In it, {held} names a descriptor that is open here.\n\
              Or it is a command:"
         ));
         for (name, arguments, what) in COMMANDS {
@@ -146,7 +165,7 @@ impl Session {
         Outcome::Done
     }
 
-    fn no_such(&mut self, number: u32) -> Outcome {
+    pub(super) fn no_such(&mut self, number: u32) -> Outcome {
         self.failed(format_args!("there is no #{number}; :fds shows what there is"))
     }
 
@@ -160,9 +179,10 @@ impl Session {
 fn place(namespace: &Namespace, notation: Notation) -> String {
     let mut text = format!("net:[{}]", namespace.inode);
     for name in &namespace.names {
-        text += &format!("  {NAMES}/{}", name.escape_debug());
+        text += &format!("  {NAMES}/{}", spelling::shown(name.as_bytes()));
     }
     if let Some((pid, command)) = &namespace.process {
+        let command = spelling::shown(command);
         text += &match notation {
             Notation::Erlang => format!("  {{pid,{pid}}} {command}"),
             Notation::Elixir => format!("  {{:pid, {pid}}} {command}"),

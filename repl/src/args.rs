@@ -12,9 +12,9 @@ use linx_netlink_client::Start;
 
 /// Tries linx-netlink-port by hand, over its real wire.
 ///
-/// A line is a term, in Erlang's notation or Elixir's, and is sent as a request; :help lists the
-/// commands. Without a terminal, lines come from stdin, answers go to stdout, and the first error
-/// ends it with status 1.
+/// A line is a term, in Erlang's notation or Elixir's, and is sent as a request. In it, {fd, "#3"} names
+/// descriptor #3, as it was shown when it came. :help lists the commands. Without a terminal, lines
+/// come from stdin, answers go to stdout, and the first error ends it with status 1.
 #[derive(Debug, Parser)]
 #[command(name = "linx-netlink-repl", version)]
 pub struct Args {

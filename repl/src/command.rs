@@ -44,6 +44,16 @@ pub fn is_command(line: &str) -> bool {
     chars.next() == Some(':') && chars.next().is_some_and(|c| c.is_ascii_lowercase())
 }
 
+/// The command that was meant where only its colon is missing, and where that would be. `info` alone
+/// is a request too.
+pub fn meant(line: &str) -> Option<(usize, &'static str)> {
+    let mut words = Words { line, at: 0 };
+    let (column, word) = words.next()?;
+    let (name, ..) =
+        COMMANDS.into_iter().find(|(name, ..)| name.strip_prefix(':') == Some(word))?;
+    (name != ":info").then_some((column, name))
+}
+
 /// Reads a command.
 ///
 /// # Errors
@@ -191,6 +201,15 @@ mod tests {
         assert!(is_command(":watch 1 2"));
         for line in ["", "info", "{:fds}", ":\"fds\"", ":+", ":Fds"] {
             assert!(!is_command(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_without_its_colon_is_known() {
+        assert_eq!(meant("help"), Some((1, ":help")));
+        assert_eq!(meant("  close 1"), Some((3, ":close")));
+        for line in ["", "info", "info.", "{help}", "helpless", ":help", "'help'"] {
+            assert_eq!(meant(line), None, "{line}");
         }
     }
 

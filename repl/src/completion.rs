@@ -1,12 +1,15 @@
 //! What a Tab completes: commands, the words of the wire, names of namespaces,
 //! and paths.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use linx_netlink_port::wire::OPTIONS;
 
 use super::command::COMMANDS;
 use super::kernel::{NAMES, names};
+use super::spelling;
 
 /// The words that requests are made of, beside the names of options.
 const WORDS: [&str; 10] =
@@ -65,37 +68,42 @@ fn starting<'a>(words: impl IntoIterator<Item = &'a str>, written: &str) -> Vec<
 
 /// The names of namespaces that begin so, as paths.
 fn named(written: &str) -> Vec<String> {
-    names()
-        .into_iter()
-        .filter(|name| name.starts_with(written) && plain(name))
-        .map(|name| format!("{NAMES}/{name}"))
-        .collect()
+    let begins = beginning(written);
+    let names = names().into_iter().filter(|name| begins(name));
+    names.map(|name| format!("{NAMES}/{}", spelling::in_string(name.as_bytes()))).collect()
 }
 
 /// The files whose paths begin so; directories end in a slash.
 fn paths(written: &str) -> Vec<String> {
     let (directory, begin) = written.split_at(written.rfind('/').map_or(0, |at| at + 1));
-    let mut found: Vec<String> = fs::read_dir(directory)
+    let begins = beginning(begin);
+    let Some(path) = spelling::meant(directory) else { return Vec::new() };
+    let mut found: Vec<String> = fs::read_dir(OsStr::from_bytes(&path))
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let hidden = name.starts_with('.') && !begin.starts_with('.');
-            if !name.starts_with(begin) || hidden || !plain(&name) {
+            let name = entry.file_name();
+            let hidden = name.as_bytes().starts_with(b".") && !begin.starts_with('.');
+            if !begins(&name) || hidden {
                 return None;
             }
             let slash = if entry.path().is_dir() { "/" } else { "" };
-            Some(format!("{directory}{name}{slash}"))
+            Some(format!("{directory}{}{slash}", spelling::in_string(name.as_bytes())))
         })
         .collect();
     found.sort();
     found
 }
 
-/// Whether a name can stand in a string as it is.
-fn plain(name: &str) -> bool {
-    !name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\' | '#'))
+/// Whether a name begins as it is written, be it in the middle of an escape.
+fn beginning(written: &str) -> impl Fn(&OsStr) -> bool {
+    let meant = spelling::meant(written);
+    move |name| {
+        let name = name.as_bytes();
+        meant.as_ref().is_some_and(|meant| name.starts_with(meant))
+            || spelling::in_string(name).starts_with(written)
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +129,41 @@ mod tests {
             assert!(complete(&line).1.contains(&option.name.to_owned()), "{}", option.name);
         }
         assert!(complete("").1.is_empty());
+    }
+
+    #[test]
+    fn every_word_in_the_wires_tables() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
+        let page = fs::read_to_string(page).unwrap();
+        let (_, section) = page.split_once("\n## Requests\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let quoted = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let lower = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> =
+            quoted.flat_map(|code| code.split(|c| !word(c)).filter(lower)).collect();
+        assert!(words.len() > WORDS.len() + 10, "{words:?}");
+        for word in words {
+            let line = format!("{{{word}");
+            assert!(complete(&line).1.contains(&word.to_owned()), "{word}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_text() {
+        let name = OsStr::from_bytes(b"linx-\xc3\xa5\xff\n\"");
+        let spelled = "linx-\\xC3\\xA5\\xFF\\x0A\\\"";
+        let directory = std::env::temp_dir().join(format!("linx-names-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join(name), "").unwrap();
+        let found: Vec<_> = ["", "linx-", "linx-\u{e5}", "linx-\\xC", "linx-\\xC3\\xA5\\xFF"]
+            .map(|written| paths(&format!("{}/{written}", directory.display())))
+            .into();
+        fs::remove_dir_all(&directory).unwrap();
+        for found in found {
+            assert_eq!(found, [format!("{}/{spelled}", directory.display())]);
+        }
     }
 
     #[test]

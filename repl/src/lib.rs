@@ -2,9 +2,9 @@
 //!
 //! `text` reads and prints terms, `etf` turns them into bytes, `hexview` shows
 //! the bytes; `program` is the port program that runs, `session` what goes on
-//! between it and the user, `answer` what an answer says; `command` and
+//! between it and the user, `answer` what an answer says, `mention` the descriptors in a request; `command` and
 //! `actions` are the lines that begin with a colon, `kernel` what they ask;
-//! `editor` and `completion` are the terminal's side.
+//! `editor` and `completion` are the terminal's side, `spelling` is names that come from there.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
@@ -20,9 +20,11 @@ pub mod etf;
 pub mod hexview;
 mod interrupt;
 mod kernel;
+mod mention;
 mod out;
 mod program;
 mod session;
+mod spelling;
 pub mod text;
 
 use std::io::{BufRead, IsTerminal, stdin, stdout};

@@ -49,6 +49,11 @@ impl Program {
         self.client.send_frame(frame)
     }
 
+    /// Sends a descriptor, with the term that it is called by.
+    pub fn send_descriptor(&self, key: &[u8], fd: BorrowedFd<'_>) -> Result<(), ClientError> {
+        self.client.send_on_pair(key, &[fd])
+    }
+
     /// The next message, if it comes before the deadline, and before `stop` becomes readable.
     pub fn wait(
         &mut self,

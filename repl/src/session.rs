@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -11,16 +12,20 @@ use std::time::{Duration, Instant};
 use eetf::Term;
 use nix::sys::signal::Signal;
 
-use linx_netlink_client::{Channel, Message, Start};
+use linx_netlink_client::{Channel, ClientError, Message, Start};
 
 use super::interrupt::Interrupts;
+use super::mention::{self, Mention};
 use super::out::{Out, Tone};
 use super::program::{Program, Wait};
 use super::text::{self, Fault, Notation};
-use super::{answer, command, etf, hexview, kernel};
+use super::{answer, command, etf, hexview, kernel, spelling};
 
 /// The most characters of a line that a fault is shown with.
 const WIDEST: usize = 120;
+
+/// The most descriptors that the port program keeps for a request that names them.
+const MOST_MENTIONS: usize = 64;
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +63,7 @@ pub struct Session {
     pub(super) held: BTreeMap<u32, OwnedFd>,
     next_id: u64,
     next_number: u32,
+    next_key: u64,
 }
 
 impl Session {
@@ -73,6 +79,7 @@ impl Session {
             held: BTreeMap::new(),
             next_id: 1,
             next_number: 1,
+            next_key: 1,
         }
     }
 
@@ -89,7 +96,8 @@ impl Session {
                 Outcome::Done
             }
             Err(error) => {
-                let executable = self.settings.start.executable.display();
+                let executable = self.settings.start.executable.as_os_str().as_bytes();
+                let executable = spelling::shown(executable);
                 self.out
                     .fault(format_args!("the port program does not start: {executable}: {error}"));
                 if !self.settings.start.executable.exists() {
@@ -109,6 +117,8 @@ impl Session {
                 Ok(command) => self.command(&command),
                 Err(fault) => self.fault(line, &fault),
             }
+        } else if let Some((column, name)) = command::meant(line) {
+            self.fault(line, &Fault { column, message: format!("the command is {name}") })
         } else {
             match text::parse(line, self.notation) {
                 Ok((term, notation)) => {
@@ -127,7 +137,8 @@ impl Session {
 
     /// Shows where a line is at fault.
     fn fault(&mut self, line: &str, fault: &Fault) -> Outcome {
-        self.out.fault(format_args!("{}\n{fault}", pointed_at(line, fault.column)));
+        let message = spelling::harmless(&fault.to_string());
+        self.out.fault(format_args!("{}\n{message}", pointed_at(line, fault.column)));
         Outcome::Failed
     }
 
@@ -137,8 +148,19 @@ impl Session {
         if given {
             self.next_id += 1;
         }
+        let (term, mentions) = mention::resolve(term, &mut self.next_key);
+        if let Some(missing) = mentions.iter().find(|it| !self.held.contains_key(&it.number)) {
+            return self.no_such(missing.number);
+        }
+        if mentions.len() > MOST_MENTIONS {
+            self.out.fault(format_args!(
+                "the port program keeps {MOST_MENTIONS} descriptors, and this names {}",
+                mentions.len()
+            ));
+            return Outcome::Failed;
+        }
         match etf::encode(&term) {
-            Ok(bytes) => self.exchange(&bytes, answer::id(&term)),
+            Ok(bytes) => self.exchange(&bytes, answer::id(&term), &mentions),
             Err(error) => {
                 self.out.fault(error);
                 Outcome::Failed
@@ -146,19 +168,30 @@ impl Session {
         }
     }
 
-    /// Sends a frame, and shows what comes back: the answer with `id`, or
-    /// whatever comes first where the frame has none.
-    pub(super) fn exchange(&mut self, frame: &[u8], id: Option<&Term>) -> Outcome {
+    /// Sends a frame, after the descriptors that it mentions, and shows what comes back: the answer
+    /// with `id`, or whatever comes first where the frame has none.
+    pub(super) fn exchange(
+        &mut self,
+        frame: &[u8],
+        id: Option<&Term>,
+        mentions: &[Mention],
+    ) -> Outcome {
         // A death that nobody has seen yet is no answer to this frame.
         let before = self.look_after().unwrap_or(Outcome::Done);
         if before == Outcome::Failed && !self.settings.goes_on {
             return before;
         }
-        let outcome = self.send_and_wait(frame, id);
+        let outcome = self.send_and_wait(frame, id, mentions);
         if before == Outcome::Failed { before } else { outcome }
     }
 
-    fn send_and_wait(&mut self, frame: &[u8], id: Option<&Term>) -> Outcome {
+    fn send_and_wait(&mut self, frame: &[u8], id: Option<&Term>, mentions: &[Mention]) -> Outcome {
+        for mention in mentions {
+            if let Err(error) = self.send_descriptor(*mention) {
+                self.out.fault(format_args!("#{} can't be sent: {error}", mention.number));
+                return self.died();
+            }
+        }
         let Some(program) = &mut self.program else { return Outcome::Failed };
         if self.hex {
             self.out.line_in(Tone::Faint, "to the port program:");
@@ -197,6 +230,20 @@ impl Session {
                     return self.died();
                 }
             }
+        }
+    }
+
+    /// Sends a descriptor that is held here under its key.
+    fn send_descriptor(&mut self, Mention { number, key }: Mention) -> Result<(), ClientError> {
+        let key = etf::encode(&text::integer(key.into()))
+            .map_err(|error| ClientError::Encode(error.to_string()))?;
+        if self.hex {
+            self.out.line_in(Tone::Faint, format_args!("on the pair, with #{number}:"));
+            self.out.line(hexview::text(&key, 0).trim_end());
+        }
+        match (&self.program, self.held.get(&number)) {
+            (Some(program), Some(fd)) => program.send_descriptor(&key, fd.as_fd()),
+            _ => Err(ClientError::Ended),
         }
     }
 
@@ -288,9 +335,8 @@ impl Session {
 /// A line, and below it a mark at one of its columns. Of a long line, the part around it.
 fn pointed_at(line: &str, column: usize) -> String {
     let from = if column > WIDEST { column - WIDEST / 2 } else { 0 };
-    let part = line.chars().skip(from).take(WIDEST);
-    let part: String = part.map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{part}\n{:>1$}", "^", column - from)
+    let part: String = line.chars().skip(from).take(WIDEST).collect();
+    format!("{}\n{:>2$}", spelling::harmless(&part), "^", column - from)
 }
 
 /// Whether a line is a comment, in either notation.

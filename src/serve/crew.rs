@@ -1,11 +1,9 @@
 use super::Server;
-use super::input::End;
 use super::job::Job;
+use super::leave::leave;
 use super::thread::start_small;
 use super::watch::watch;
-use crate::confine::end;
 use crate::wire::Stage;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// How many threads wait for something to read.
@@ -60,18 +58,16 @@ fn stand_by(server: &'static Server) {
 fn wait_for_job(server: &'static Server) -> Job {
     loop {
         server.bell.wait();
-        let mut reader = server.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match server.next_job(&mut reader) {
+        match server.next_job() {
             Ok(Some(job)) => {
-                if reader.has_more() {
+                if server.reader().has_more() {
                     server.bell.ring();
                 }
                 return job;
             }
             // Another thread has read it, or it is no whole frame yet.
             Ok(None) => {}
-            Err(End::AtBoundary) => end(0),
-            Err(End::InsideFrame) => end(1),
+            Err(how) => leave(server, how),
         }
     }
 }

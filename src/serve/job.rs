@@ -1,6 +1,6 @@
 use super::Server;
 use super::admission::Place;
-use super::input::{End, FrameReader, Input};
+use super::input::{End, Input};
 use super::open::Opener;
 use crate::wire::{
     Command, Entry, Failure, Malformed, ProtocolError, Reply, Stage, Where, read_request,
@@ -27,9 +27,10 @@ pub enum Ticket {
 impl Server {
     /// Reads on until there is a job, or nothing to read for now, and answers on the way what needs
     /// no thread.
-    pub fn next_job(&'static self, reader: &mut FrameReader) -> Result<Option<Job>, End> {
+    pub fn next_job(&'static self) -> Result<Option<Job>, End> {
         loop {
-            let (request, bytes) = match reader.next() {
+            // Let go of before anything is written, which may take for ever.
+            let (request, bytes) = match self.reader().next() {
                 Input::Frame(frame) => (read_request(frame), frame.len()),
                 Input::TooLarge => (Err(Malformed::Anonymous(ProtocolError::FrameTooLarge)), 0),
                 Input::End(end) => return Err(end),

@@ -11,6 +11,7 @@ mod bell;
 mod crew;
 mod input;
 mod job;
+mod leave;
 mod open;
 mod output;
 mod policy;
@@ -31,8 +32,8 @@ use input::FrameReader;
 use output::Output;
 use received::Received;
 use rustix::io::Errno;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 use watch::Closers;
@@ -164,6 +165,11 @@ impl Server {
                 BoundingSet::Kept => "kept",
             },
         }
+    }
+
+    /// To read, and no longer than that: the thread that waits for the client's end must get it.
+    fn reader(&self) -> MutexGuard<'_, FrameReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_ok(&self) {

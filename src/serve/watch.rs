@@ -1,7 +1,7 @@
 use super::Server;
+use super::leave::read_to_the_end;
 use super::received::State;
 use super::thread::start_small;
-use crate::confine::end;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
@@ -46,7 +46,7 @@ pub fn watch(server: &'static Server) {
     }
     // Nothing to wait for but time.
     let _ = poll(&mut [], LAST_READS);
-    end(0)
+    read_to_the_end(server)
 }
 
 enum Event {

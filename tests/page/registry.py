@@ -15,15 +15,11 @@ class Skip(Exception):
     """Why a check can't run here."""
 
 
-def line(promise, disagrees=""):
-    """Registers a check; it takes the world and fails by an exception.
-
-    Where the program is known not to do what the contract says, `disagrees` tells what it does. The
-    check then has to fail, so that this remark goes when the two agree.
-    """
+def line(promise):
+    """Registers a check; it takes the world and fails by an exception."""
 
     def register(function):
-        CHECKS.append((promise, function, disagrees))
+        CHECKS.append((promise, function))
         return function
 
     return register

@@ -4,9 +4,11 @@ use crate::client::{Port, framed};
 use crate::commands::{ROUTE, open};
 use crate::etf::{atom, int, tuple};
 use crate::framing::LIMIT;
+use crate::launch::Launch;
 use crate::load::fill_up;
 use crate::netns::StuckMount;
 use crate::scene::{Namespace, with_private_mounts};
+use std::io::Read;
 
 /// Sends `bytes`, ends stdin, and expects this status.
 fn ends_with(bytes: &[u8], status: i32) {
@@ -142,6 +144,28 @@ fn a_client_that_goes_inside_a_frame_is_not_outlived() {
     port.close_stdout();
     port.close_stdin();
     port.wait_exit();
+}
+
+#[test]
+fn the_end_of_stdin_inside_a_frame_is_status_1_also_where_no_answer_can_be_written() {
+    let mut port = Port::start();
+    // Far more replies than stdout can hold, and no more requests than stdin can.
+    port.send_bytes(&frame().repeat(1_000));
+    port.send_bytes(&frame()[..6]);
+    port.close_stdin();
+    assert_eq!(port.wait_exit().code(), Some(1));
+}
+
+#[test]
+fn the_end_of_stdin_inside_a_frame_is_told_on_stderr() {
+    let mut port = Launch::new().with_stderr().start();
+    port.send_bytes(&frame()[..6]);
+    let mut stderr = port.child.stderr.take().expect("a piped stderr");
+    port.close_stdin();
+    assert_eq!(port.wait_exit().code(), Some(1));
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).expect("text");
+    assert_eq!(said, "linx-netlink-port: stdin ended inside a frame\n");
 }
 
 #[test]

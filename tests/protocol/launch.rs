@@ -28,6 +28,7 @@ pub struct Launch {
     current_dir: Option<PathBuf>,
     name: OsString,
     client: Option<u32>,
+    stderr: bool,
 }
 
 impl Launch {
@@ -41,6 +42,7 @@ impl Launch {
             current_dir: None,
             name,
             client: None,
+            stderr: false,
         }
     }
 
@@ -74,6 +76,12 @@ impl Launch {
         self
     }
 
+    /// With a pipe as stderr.
+    pub fn with_stderr(mut self) -> Launch {
+        self.stderr = true;
+        self
+    }
+
     /// The program's working directory.
     pub fn working_in(mut self, directory: &Path) -> Launch {
         self.current_dir = Some(directory.to_owned());
@@ -87,6 +95,9 @@ impl Launch {
         let mut command = Command::new(words.next().expect("a program"));
         command.args(words).arg("--rendezvous").arg(&self.name);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if self.stderr {
+            command.stderr(Stdio::piped());
+        }
         if let Some(directory) = &self.current_dir {
             command.current_dir(directory);
         }

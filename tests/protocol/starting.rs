@@ -1,6 +1,6 @@
 //! Starting: the rendezvous, the hello, and what happens without them.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{read_dir, read_link, read_to_string};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -8,16 +8,19 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use nix::libc;
+use nix::poll::PollFlags;
+use nix::pty::openpty;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use rustix::net::sockopt::socket_peercred;
-use rustix::net::{SocketType, bind, connect, listen};
+use rustix::net::{SocketFlags, SocketType, accept_with, bind, connect, listen};
 
-use crate::client::Port;
+use crate::client::{Port, framed};
 use crate::commands::{ROUTE, open};
-use crate::etf::Term;
+use crate::etf::{Term, atom, int, tuple};
 use crate::launch::{Launch, PROGRAM, address_of, listen_at, unbound};
 use crate::scene::{Directory, Namespace};
 use crate::socket;
-use crate::wire::{receive, wait_exit};
+use crate::wire::{WAIT, process_of, read_frame, receive, wait_exit, wait_for};
 
 /// The map of a hello.
 fn hello_of(port: &Port) -> &Term {
@@ -181,24 +184,89 @@ fn run(arguments: &[&OsStr]) -> Output {
     child.wait_with_output().expect("its output")
 }
 
+/// Expects status 2, nothing on stdout, and returns what is on stderr.
+fn is_refused(arguments: &[&OsStr]) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "stdout is for replies: {:?}", output.stdout);
+    stderr
+}
+
 #[test]
-fn wrong_arguments_are_status_2_and_usage_on_stderr() {
+fn wrong_arguments_are_status_2_and_one_line_on_stderr() {
     let wrong: [&[&str]; 6] = [
-        &[],
         &["--rendezvous"],
         &["--rendezvous", "/nowhere/rendezvous", "more"],
         &["--meet", "/nowhere/rendezvous"],
         &["/nowhere/rendezvous"],
         &["more", "--rendezvous", "/nowhere/rendezvous"],
+        &["--no-pid"],
     ];
     for arguments in wrong {
         let words: Vec<_> = arguments.iter().map(OsStr::new).collect();
-        let output = run(&words);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains("--rendezvous"), "usage for {arguments:?}: {stderr:?}");
-        assert!(output.stdout.is_empty(), "stdout is for replies: {:?}", output.stdout);
+        let stderr = is_refused(&words);
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+        assert!(stderr.contains("; see --help"), "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_number_that_is_out_of_range_is_told_the_range() {
+    let words = ["--rendezvous", "@x", "--max-in-flight", "5000"].map(OsStr::new);
+    let stderr = is_refused(&words);
+    assert!(stderr.contains("--max-in-flight takes a number from 1 to 4096, not 5000"), "{stderr}");
+}
+
+#[test]
+fn started_by_hand_with_no_arguments_it_says_what_it_is() {
+    assert!(is_refused(&[]).contains("linx-netlink-repl"));
+}
+
+#[test]
+fn what_it_says_is_one_printable_line_whatever_the_arguments_are() {
+    let noise = OsStr::from_bytes(b"\x1b[2J\xff\xfe\n\xe2\x80\xaeold\x07");
+    let long = OsString::from("x".repeat(100_000));
+    for argument in [noise, &long] {
+        let output = run(&[OsStr::new("--rendezvous"), argument]);
+        assert_eq!(output.status.code(), Some(3));
+        for stderr in [is_refused(&[argument]), String::from_utf8(output.stderr).expect("text")] {
+            let line = stderr.strip_suffix('\n').expect("a line");
+            assert!(line.len() < 600, "{} bytes", line.len());
+            let hidden = |c: char| c.is_control() || c == '\u{202e}';
+            assert!(!line.contains(hidden), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn stdin_may_be_a_terminal() {
+    let directory = Directory::new();
+    let rendezvous = directory.join("rendezvous");
+    let listener = listen_at(rendezvous.as_os_str());
+    let terminal = openpty(None, None).expect("a terminal");
+    let mut settings = tcgetattr(&terminal.slave).expect("its settings");
+    cfmakeraw(&mut settings);
+    tcsetattr(&terminal.slave, SetArg::TCSANOW, &settings).expect("frames as they are");
+    let mut child = Command::new(PROGRAM)
+        .arg("--rendezvous")
+        .arg(&rendezvous)
+        .stdin(terminal.slave)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let process = process_of(&child);
+    let events = [(listener.as_fd(), PollFlags::POLLIN), (process.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(wait_for(events, WAIT).map(|[arrived, _]| arrived), Some(true));
+    let connection = accept_with(&listener, SocketFlags::CLOEXEC).expect("accept");
+    let _hello = receive(&connection).expect("a hello");
+    let request = framed(&tuple([int(7), atom("info")]).encode());
+    nix::unistd::write(&terminal.master, &request).expect("a request");
+    let stdout = child.stdout.as_mut().expect("a piped stdout");
+    let reply = Term::decode(&read_frame(stdout).expect("a reply")).expect("a term");
+    assert_eq!(reply.tuple_of::<2>().and_then(|[id, _]| id.as_int()), Some(7));
+    drop(terminal.master);
+    assert_eq!(wait_exit(&mut child).code(), Some(0));
 }
 
 /// Expects status 3 with nothing on stdout.

@@ -66,6 +66,14 @@ defmodule Linx.Netlink.Port.Test.Machine do
     System.cmd(command, words, cd: @repository, stderr_to_stdout: true)
   end
 
+  @doc "Adds an ordinary user, and returns the command that starts the release as that user, without privilege."
+  def ordinary_user(machine) do
+    run(machine, "useradd --system --user-group my_app")
+
+    "setpriv --reuid=my_app --regid=my_app --init-groups --inh-caps=-all --reset-env " <>
+      "/opt/my_app/bin/my_app start"
+  end
+
   @doc "The words that run a command there."
   def inside(machine, words) do
     ["nsenter", "--mount=/proc/#{machine.resident.pid}/ns/mnt", "--wd=#{@repository}"] ++ words

@@ -42,6 +42,14 @@ defmodule Linx.Netlink.Port.Test.Namespace do
     name
   end
 
+  @doc "The same for the namespace that a process has open as a descriptor."
+  def tie_descriptor(fd, os_pid \\ System.pid()) do
+    name = "t#{os_pid}x#{fd}"
+    place = "/proc/#{os_pid}/fd/#{fd}"
+    ip(["link", "add", name, "type", "veth", "peer", "name", "tie0", "netns", place])
+    name
+  end
+
   @doc "Waits until a namespace is gone that was tied to, which the kernel does in its own time."
   def await_gone(tie) do
     Helpers.eventually("the namespace is gone", fn ->

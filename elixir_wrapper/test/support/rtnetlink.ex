@@ -19,6 +19,10 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
   @ifla_ifname 3
   @ifla_linkinfo 18
   @ifla_info_kind 1
+  @ifla_info_data 2
+  @ifla_net_ns_fd 28
+  @veth_info_peer 1
+  @iff_up 1
   @ifa_local 2
 
   @timeout 10_000
@@ -47,14 +51,30 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
     talk(socket, @newlink, @create, body)
   end
 
+  @doc """
+  Makes a pair of interfaces, the second one in the network namespace of a descriptor: `:ok`, or the kernel's
+  error number.
+  """
+  def create_veth(socket, name, peer, fd, send \\ &:socket.send/2) do
+    far = [<<0::128>>, nla(@ifla_ifname, peer <> <<0>>), nla(@ifla_net_ns_fd, <<fd::native-32>>)]
+    data = nla(@ifla_info_data, nla(@veth_info_peer, IO.iodata_to_binary(far)))
+    info = nla(@ifla_linkinfo, nla(@ifla_info_kind, "veth") <> data)
+    talk(socket, @newlink, @create, [<<0::128>>, nla(@ifla_ifname, name <> <<0>>), info], send)
+  end
+
+  @doc "Sets an interface up: `:ok`, or the kernel's error number."
+  def set_up(socket, index) do
+    talk(socket, @newlink, 0, <<0::32, index::native-32, @iff_up::native-32, @iff_up::native-32>>)
+  end
+
   @doc "Sets an IPv4 address with a prefix of 24 bits: `:ok`, or the kernel's error number."
   def add_address(socket, index, {a, b, c, d}) do
     header = <<@af_inet, 24, 0, 0, index::native-32>>
     talk(socket, @newaddr, @create, [header, nla(@ifa_local, <<a, b, c, d>>)])
   end
 
-  defp talk(socket, type, flags, body) do
-    :ok = send_message(socket, type, @request ||| @ack ||| flags, body)
+  defp talk(socket, type, flags, body, send \\ &:socket.send/2) do
+    :ok = send_message(socket, type, @request ||| @ack ||| flags, body, send)
 
     case receive_messages(socket) do
       [{@error, <<0::native-signed-32, _request::binary>>}] -> :ok
@@ -77,11 +97,11 @@ defmodule Linx.Netlink.Port.Test.Rtnetlink do
     end
   end
 
-  defp send_message(socket, type, flags, body) do
+  defp send_message(socket, type, flags, body, send \\ &:socket.send/2) do
     body = IO.iodata_to_binary(body)
     length = byte_size(body) + 16
     header = <<length::native-32, type::native-16, flags::native-16, 1::native-32, 0::32>>
-    :socket.send(socket, header <> body)
+    send.(socket, header <> body)
   end
 
   defp receive_messages(socket) do

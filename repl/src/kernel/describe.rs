@@ -4,9 +4,13 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+use rustix::net::AddressFamily;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::sockopt::socket_protocol;
+use rustix::net::sockopt::{socket_domain, socket_protocol};
 
+use super::place::{Place, place};
+use super::socket::{self, Socket};
 use super::sys;
 
 /// The names of the netlink protocols, by number.
@@ -37,18 +41,7 @@ const PROTOCOLS: [&str; 24] = [
     "",
 ];
 
-/// Where a socket lives.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
-    /// The inode of its namespace, as `readlink /proc/PID/ns/net` tells it.
-    Inode(u64),
-    /// Its namespace's cookie, where the inode takes a privilege that is not there.
-    Cookie(u64),
-    /// Neither could be had.
-    Unknown(Errno),
-}
-
-/// A netlink socket: or what else the descriptor is.
+/// What a descriptor is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Descriptor {
     /// A netlink socket.
@@ -62,15 +55,35 @@ pub enum Descriptor {
         /// The groups that it is in.
         groups: Vec<u32>,
     },
-    /// Anything else, with the kernel's word on it.
-    Other(Errno),
+    /// Any other socket.
+    Socket(Socket),
+    /// A network namespace, by its inode.
+    Namespace(u64),
+    /// Something that the port program hands over to nobody, or that can't be looked at.
+    Other(Option<Errno>),
 }
 
 /// Looks at a descriptor, and changes nothing about it.
 pub fn describe(fd: BorrowedFd<'_>) -> Descriptor {
-    match netlink(fd) {
-        Ok(netlink) => netlink,
-        Err(error) => Descriptor::Other(Errno::from_raw(error.raw_os_error())),
+    let socket = match socket_domain(fd) {
+        Ok(AddressFamily::NETLINK) => netlink(fd),
+        Ok(domain) => socket::look_at(fd, domain).map(Descriptor::Socket),
+        Err(rustix::io::Errno::NOTSOCK) => {
+            return namespace(fd).map_or(Descriptor::Other(None), Descriptor::Namespace);
+        }
+        Err(error) => Err(error),
+    };
+    socket.unwrap_or_else(|error| Descriptor::Other(Some(Errno::from_raw(error.raw_os_error()))))
+}
+
+/// The inode, where it is a network namespace. Only such a file system's files are asked more: what
+/// the ioctl means to others, nobody knows.
+fn namespace(fd: BorrowedFd<'_>) -> Option<u64> {
+    let nsfs = fstatfs(fd).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
+    if nsfs && sys::is_network_namespace(fd) {
+        rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino)
+    } else {
+        None
     }
 }
 
@@ -85,35 +98,18 @@ fn netlink(fd: BorrowedFd<'_>) -> Result<Descriptor, rustix::io::Errno> {
     })
 }
 
-fn place(fd: BorrowedFd<'_>) -> Place {
-    let inode = sys::socket_namespace(fd).and_then(|namespace| {
-        let stat = rustix::fs::fstat(&namespace);
-        stat.map(|stat| stat.st_ino).map_err(|error| Errno::from_raw(error.raw_os_error()))
-    });
-    match inode {
-        Ok(inode) => Place::Inode(inode),
-        Err(_) => match sys::namespace_cookie(fd) {
-            Ok(cookie) => Place::Cookie(cookie),
-            Err(error) => Place::Unknown(error),
-        },
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inode(inode) => write!(f, "net:[{inode}]"),
-            Self::Cookie(cookie) => write!(f, "namespace cookie {cookie}"),
-            Self::Unknown(error) => write!(f, "namespace unknown ({error:?})"),
-        }
-    }
-}
-
 impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Netlink { protocol, place, port_id, groups } = self else {
-            let Self::Other(error) = self else { return Ok(()) };
-            return write!(f, "no netlink socket ({error:?})");
+        let (protocol, place, port_id, groups) = match self {
+            Self::Netlink { protocol, place, port_id, groups } => {
+                (protocol, place, port_id, groups)
+            }
+            Self::Socket(socket) => return socket.fmt(f),
+            Self::Namespace(inode) => return write!(f, "the namespace net:[{inode}]"),
+            Self::Other(None) => return f.write_str("neither a socket nor a network namespace"),
+            Self::Other(Some(error)) => {
+                return write!(f, "a socket that can't be asked ({error:?})");
+            }
         };
         let name = usize::try_from(*protocol).ok().and_then(|n| PROTOCOLS.get(n));
         match name {
@@ -161,15 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_serves_where_the_inode_can_not_be_had() {
-        let fd = socket(AddressFamily::NETLINK, SocketType::RAW, None).unwrap();
-        let cookie = sys::namespace_cookie(&fd).unwrap();
-        assert_eq!(Place::Cookie(cookie).to_string(), format!("namespace cookie {cookie}"));
-    }
-
-    #[test]
-    fn what_is_no_netlink_socket_is_said_to_be_none() {
-        let file = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(describe(file.as_fd()).to_string(), "no netlink socket (ENOTSOCK)");
+    fn a_namespace_is_told_from_other_files() {
+        let shown = |path: &str| describe(std::fs::File::open(path).unwrap().as_fd()).to_string();
+        let inode = own_namespace();
+        assert_eq!(shown("/proc/thread-self/ns/net"), format!("the namespace net:[{inode}]"));
+        for other in ["/proc/self/ns/uts", "/dev/null", "/"] {
+            assert_eq!(shown(other), "neither a socket nor a network namespace", "{other}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What network namespaces there are to open.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,18 +15,18 @@ pub const NAMES: &str = "/run/netns";
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Namespace {
     pub inode: u64,
-    pub names: Vec<String>,
+    pub names: Vec<OsString>,
     /// The process with the lowest pid, and what it is called.
-    pub process: Option<(u32, String)>,
+    pub process: Option<(u32, Vec<u8>)>,
 }
 
 /// The names under [`NAMES`], in order; none where there is no such directory.
-pub fn names() -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(NAMES)
+pub fn names() -> Vec<OsString> {
+    let mut names: Vec<OsString> = fs::read_dir(NAMES)
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
+        .map(|entry| entry.file_name())
         .collect();
     names.sort();
     names
@@ -48,8 +49,8 @@ pub fn namespaces() -> Vec<Namespace> {
         };
         let namespace = found.entry(inode).or_default();
         if namespace.process.is_none() {
-            let command = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            namespace.process = Some((pid, command.trim().escape_debug().to_string()));
+            let command = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            namespace.process = Some((pid, command.trim_ascii_end().to_vec()));
         }
     }
     let numbered = |(inode, namespace)| Namespace { inode, ..namespace };

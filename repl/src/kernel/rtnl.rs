@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::spelling;
+
 /// A message that does not add up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct MalformedMessage;
@@ -261,7 +263,7 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
 /// A name without its closing NUL, and without anything that could drive a terminal.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-    String::from_utf8_lossy(&value[..end]).escape_debug().to_string()
+    spelling::shown(&value[..end])
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -338,6 +340,6 @@ mod tests {
 
     #[test]
     fn names_can_not_drive_a_terminal() {
-        assert_eq!(text(b"a\x1b[2J\0b"), "a\\u{1b}[2J");
+        assert_eq!(text(b"a\x1b[2J\0b"), "a\\x1B[2J");
     }
 }

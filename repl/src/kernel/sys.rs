@@ -11,6 +11,14 @@ use nix::libc;
 const SIOCGSKNS: libc::c_ulong = 0x894c;
 
 nix::ioctl_none_bad!(siocgskns, SIOCGSKNS);
+nix::ioctl_none!(ns_get_nstype, 0xb7, 3);
+
+/// `NS_GET_NSTYPE`: whether a file of nsfs is a network namespace.
+pub fn is_network_namespace(file: impl AsFd) -> bool {
+    // SAFETY: the call takes no pointer, and the descriptor is open while it is borrowed.
+    let kind = unsafe { ns_get_nstype(file.as_fd().as_raw_fd()) };
+    kind == Ok(libc::CLONE_NEWNET)
+}
 
 /// The network namespace that a socket lives in. Takes `CAP_NET_ADMIN` there.
 pub fn socket_namespace(socket: impl AsFd) -> nix::Result<OwnedFd> {
@@ -25,6 +33,22 @@ pub fn namespace_cookie(socket: impl AsFd) -> nix::Result<u64> {
     let mut value = [0; 8];
     let length = option(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, &mut value)?;
     if length == value.len() { Ok(u64::from_ne_bytes(value)) } else { Err(Errno::EINVAL) }
+}
+
+/// What a packet socket sees: the protocol, and the index of the interface, 0 for all
+/// (`sockaddr_ll` of `packet(7)`).
+pub fn packets(socket: impl AsFd) -> nix::Result<(u16, u32)> {
+    // The kernel tells as much of the address as there is: it may be shorter than the structure.
+    let mut address = [0; size_of::<libc::sockaddr_ll>()];
+    let mut length = libc::socklen_t::try_from(address.len()).map_err(|_| Errno::EINVAL)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: `address` is writable for `length` bytes, and both outlive the call; the descriptor
+    // is open while it is borrowed.
+    let result = unsafe { libc::getsockname(fd, address.as_mut_ptr().cast(), &raw mut length) };
+    Errno::result(result)?;
+    let protocol = u16::from_be_bytes([address[2], address[3]]);
+    let interface = u32::from_ne_bytes([address[4], address[5], address[6], address[7]]);
+    Ok((protocol, interface))
 }
 
 /// `NETLINK_LIST_MEMBERSHIPS`: the numbers of the groups that a netlink socket is in.

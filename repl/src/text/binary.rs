@@ -1,5 +1,6 @@
 //! Binaries and bit strings: `<<1,2,"text",300:16,"å"/utf8,3:2>>`,
-//! `<<1, 2, "text", 300::16, 3::size(2)>>`.
+//! `<<1, 2, "text", 300::16, 3::size(2)>>`; and the order of bytes, which addresses of sockets need:
+//! `<<2:16/native>>`, `<<2::native-16>>`.
 
 use eetf::{Binary, BitBinary, Term};
 use num_bigint::{BigInt, Sign};
@@ -86,25 +87,64 @@ fn text(i: &mut Input<'_>, start: usize, pieces: &[Piece], bits: &mut Bits) -> P
     Ok(())
 }
 
+/// The order of an integer's bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Order {
+    Big,
+    Little,
+}
+
+/// A size in bits, with an order of bytes or without.
+type Width<'i> = (&'i str, Option<Order>);
+
+fn order(i: &mut Input<'_>) -> Parsed<Order> {
+    const NATIVE: Order = if cfg!(target_endian = "big") { Order::Big } else { Order::Little };
+    alt((
+        literal("big").value(Order::Big),
+        literal("little").value(Order::Little),
+        literal("native").value(NATIVE),
+    ))
+    .parse_next(i)
+}
+
+/// `:16/native`
+fn erlang_width<'i>(i: &mut Input<'i>) -> Parsed<Width<'i>> {
+    preceded(literal(":"), (digit1, opt(preceded(literal("/"), order)))).parse_next(i)
+}
+
+/// `::16`, `::size(16)`, `::16-native`, `::native-16`
+fn elixir_width<'i>(i: &mut Input<'i>) -> Parsed<Width<'i>> {
+    fn size<'i>(i: &mut Input<'i>) -> Parsed<&'i str> {
+        alt((digit1, delimited(literal("size("), digit1, literal(")")))).parse_next(i)
+    }
+    let first = (order, literal("-"), size).map(|(order, _, size)| (size, Some(order)));
+    let last = (size, opt(preceded(literal("-"), order)));
+    preceded(literal("::"), alt((first, last))).parse_next(i)
+}
+
 fn integer(i: &mut Input<'_>, start: usize, value: &BigInt, bits: &mut Bits) -> Parsed<()> {
     let at = i.eof_offset();
-    let size = match i.state.notation {
-        Notation::Erlang => opt(preceded(literal(":"), digit1)).parse_next(i)?,
-        Notation::Elixir => opt(preceded(
-            literal("::"),
-            alt((digit1, delimited(literal("size("), digit1, literal(")")))),
-        ))
-        .parse_next(i)?,
+    let width = match i.state.notation {
+        Notation::Erlang => opt(erlang_width).parse_next(i)?,
+        Notation::Elixir => opt(elixir_width).parse_next(i)?,
     };
-    let Some(size) = size else {
+    let Some((size, order)) = width else {
         if value < &BigInt::ZERO || value > &BigInt::from(255) {
             return wrong_at(start, "a byte is 0 to 255; a wider integer takes a size");
         }
         bits.push(value, 8);
         return Ok(());
     };
-    match size.parse() {
-        Ok(size) if size <= WIDEST => {
+    match (size.parse(), order) {
+        (Ok(size), Some(Order::Little)) if size <= WIDEST && size % 8 != 0 => {
+            wrong_at(at, "little-endian integers are of whole bytes here")
+        }
+        (Ok(size), Some(Order::Little)) if size <= WIDEST => {
+            let byte = |n| value.clone() >> (8 * n);
+            (0..size / 8).for_each(|n| bits.push(&byte(n), 8));
+            Ok(())
+        }
+        (Ok(size), _) if size <= WIDEST => {
             bits.push(value, size);
             Ok(())
         }

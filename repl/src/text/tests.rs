@@ -56,6 +56,7 @@ fn erlang_terms() {
         ("<<\"\u{e5}\"/utf8>>", "<<\"\u{e5}\"/utf8>>"),
         ("<<\"\u{e5}\">>", "<<229>>"),
         ("<<258:16, -1:16, 3:2>>", "<<1,2,255,255,3:2>>"),
+        ("<<258:16/little, -2:24/little, 258:16/big, 258:16>>", "<<2,1,254,255,255,1,2,1,2>>"),
         ("[]", "[]"),
         ("[a,[b|c]|d]", "[a,[b|c]|d]"),
         ("[a|[b,c]]", "[a,b,c]"),
@@ -95,6 +96,10 @@ fn elixir_terms() {
         ("{:a, \"\\xff\"}", "{:a, <<255>>}"),
         ("{:a, <<1, 2, 255>>, <<\"te\", ?x, \"t\"::utf8>>}", "{:a, <<1, 2, 255>>, \"text\"}"),
         ("{:a, <<258::16, 3::size(2)>>}", "{:a, <<1, 2, 3::size(2)>>}"),
+        (
+            "{:a, <<258::little-16, 258::16-little, 258::size(16)-little, 258::big-16>>}",
+            "{:a, <<2, 1, 2, 1, 2, 1, 1, 2>>}",
+        ),
         ("{:a, 'text', ~c\"text\"}", "{:a, ~c\"text\", ~c\"text\"}"),
         ("[:a, [:b | :c] | :d]", "[:a, [:b | :c] | :d]"),
         ("[a: 1, b: [c: 2]]", "[a: 1, b: [c: 2]]"),
@@ -132,6 +137,8 @@ fn a_fault_points_at_its_column() {
         ("{a, 37#1}", "column 5: a base is 2 to 36"),
         ("{a, 1__0}", "column 5: an underscore stands between two digits"),
         ("{a, 1.0e999}", "column 5: this float is too large"),
+        ("<<1:65537>>", "column 4: a size is at most 65536 bits"),
+        ("<<1:12/little>>", "column 4: little-endian integers are of whole bytes here"),
         ("<<1,2", "column 6: `,` or `>>` is expected here"),
         (
             "{:a, \"#{x}\"}",
@@ -190,5 +197,16 @@ fn nothing_printed_can_drive_a_terminal() {
             assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text:?}");
             assert_eq!(parse_as(&text, notation).unwrap(), term, "{text}");
         }
+    }
+}
+
+#[test]
+fn native_is_the_order_of_this_machine() {
+    let bytes = 2_u16.to_ne_bytes();
+    for (line, notation) in
+        [("<<2:16/native>>", Erlang), ("<<2::native-16>>", Elixir), ("<<2::16-native>>", Elixir)]
+    {
+        let term = parse_as(line, notation).unwrap();
+        assert_eq!(term, eetf::Binary { bytes: bytes.to_vec() }.into(), "{line}");
     }
 }

@@ -4,10 +4,13 @@
 mod beam;
 #[path = "../../../tests/support/built.rs"]
 mod built;
+mod descriptors;
 mod docs;
 mod generate;
+mod names;
 mod properties;
 mod scripts;
 mod sessions;
 mod support;
 mod terminal;
+mod watching;

@@ -54,6 +54,15 @@ fn unless_it_is_told_to_keep_going() {
 }
 
 #[test]
+fn a_command_without_its_colon_is_told_so() {
+    for (line, name) in [("help", ":help"), ("close 1", ":close"), ("quit", ":quit")] {
+        let (status, stdout, stderr) = script(&["-e", line], "");
+        assert_eq!((status, stdout.as_str()), (Some(1), ""), "{line}");
+        assert!(stderr.ends_with(&format!("column 1: the command is {name}\n")), "{stderr}");
+    }
+}
+
+#[test]
 fn many_at_once() {
     let (one, two) = (Namespace::new(), Namespace::new());
     let request = format!(

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use nix::pty::{Winsize, openpty};
+use nix::unistd::Pid;
 
 use crate::support::{BOUND, Directory, repl};
 
@@ -80,6 +81,11 @@ impl Terminal {
             }
         });
         Self { repl, keys, output, raw: Vec::new(), seen: 0, _state: None }
+    }
+
+    /// The REPL's process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.repl.id().try_into().unwrap())
     }
 
     /// Types keys.

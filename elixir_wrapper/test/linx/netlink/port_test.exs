@@ -359,7 +359,8 @@ defmodule Linx.Netlink.PortTest do
     end
 
     test "is an error where there is no server" do
-      assert {:error, %Error{stage: :port, errno: :epipe}} = Port.info(:there_is_none)
+      assert {:error, %Error{stage: :port, errno: :epipe} = error} = Port.info(:there_is_none)
+      assert Exception.message(error) =~ "its server is not running"
     end
   end
 

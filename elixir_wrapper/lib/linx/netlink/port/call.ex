@@ -1,7 +1,7 @@
 defmodule Linx.Netlink.Port.Call do
   @moduledoc "What a caller does, in its own process: asks a server, and waits."
 
-  alias Linx.Netlink.Port.Wire
+  alias Linx.Netlink.Port.{Errno, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
@@ -15,7 +15,7 @@ defmodule Linx.Netlink.Port.Call do
   @type answer() ::
           {:ok, Outcome.opened(), Wire.id(), Closer.t()}
           | {:ok, map(), map(), Closer.t()}
-          | {:error, {atom(), pos_integer()}}
+          | {:error, {atom(), Errno.reason()}}
 
   @typedoc "When a call began, in monotonic milliseconds, and how many it may take."
   @type time() :: {integer(), pos_integer() | nil}
@@ -23,8 +23,8 @@ defmodule Linx.Netlink.Port.Call do
   @doc """
   Asks for something and waits for the answer, which comes in time (`time/1`).
 
-  There is always an answer: a server that is not there, or goes away, is `{:port, EPIPE}`; where the
-  application isn't started, `{:port, ENOTCONN}`.
+  There is always an answer: a server that is not there is `{:port, :no_server}`, one that goes away
+  meanwhile `{:port, EPIPE}`; where the application isn't started, it is `{:port, ENOTCONN}`.
 
   ## Example
 
@@ -33,13 +33,21 @@ defmodule Linx.Netlink.Port.Call do
       iex> program.protocol
       1
       iex> Call.request(:nobody, :info, Wire.info(), Call.time(1_000))
-      {:error, {:port, 32}}
+      {:error, {:port, :no_server}}
   """
   @spec request(GenServer.server(), Requests.expectation(), Wire.command(), time()) :: answer()
   def request(server, expect, command, time) do
     GenServer.call(server, {expect, command, time}, :infinity)
   catch
-    :exit, _reason -> {:error, {:port, if(started?(), do: @epipe, else: @enotconn)}}
+    :exit, reason -> {:error, {:port, lost(reason)}}
+  end
+
+  defp lost(reason) do
+    cond do
+      not started?() -> @enotconn
+      match?({:noproc, _call}, reason) -> :no_server
+      true -> @epipe
+    end
   end
 
   # The application's controller may be busy with starting or stopping others, and is not to be waited for.

@@ -20,11 +20,14 @@ defmodule Linx.Netlink.Port.Descriptor do
       :ok
   """
 
+  alias Linx.Netlink.Port.{Detached, What}
+
   @typedoc "A number in the BEAM's descriptor table."
   @type t() :: non_neg_integer()
 
   # include/uapi/asm-generic/socket.h.
   @sol_socket 1
+  @so_type 3
   @so_protocol 38
   @so_domain 39
   @af_netlink 16
@@ -67,7 +70,33 @@ defmodule Linx.Netlink.Port.Descriptor do
   end
 
   @doc """
-  A `:socket` socket, owned by the calling process, over a duplicate of a netlink descriptor.
+  Closes a descriptor when a socket of `:gen_tcp` or `:gen_udp` has been closed.
+
+  ## Example
+
+      iex> {:ok, udp} = :gen_udp.open(0)
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Linx.Netlink.Port.Descriptor.close_after(fd, udp)
+      iex> {File.exists?("/proc/self/fd/\#{fd}"), :gen_udp.close(udp)}
+      {true, :ok}
+  """
+  @spec close_after(t(), :inet.socket()) :: :ok
+  def close_after(fd, socket) do
+    # It must not end with the application that it happens to be called by.
+    Detached.detach(
+      spawn(fn ->
+        monitor = :inet.monitor(socket)
+
+        receive do
+          {:DOWN, ^monitor, _type, _socket, _info} -> close(fd)
+        end
+      end)
+    )
+  end
+
+  @doc """
+  A `:socket` socket, owned by the calling process, over a duplicate of the descriptor of a socket of this
+  kind.
 
   The descriptor itself stays open. An error is the reason that `:socket.open/2` gives, such as `:ebadf`
   (it isn't open) or `:emfile` (the BEAM has no descriptor left for the duplicate); or `:eproto`: it is
@@ -76,15 +105,15 @@ defmodule Linx.Netlink.Port.Descriptor do
   ## Example
 
       iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
-      iex> Linx.Netlink.Port.Descriptor.adopt(fd, 16)
-      {:error, :eproto}
+      iex> for what <- [16, {16, 2, 0}, {2, 2, 17}], do: Linx.Netlink.Port.Descriptor.adopt(fd, what)
+      [error: :eproto, error: :eproto, error: :eproto]
       iex> Linx.Netlink.Port.Native.close_fd(fd)
       :ok
   """
-  @spec adopt(t(), integer()) :: {:ok, :socket.socket()} | {:error, term()}
-  def adopt(fd, protocol) do
-    with {:ok, socket} <- duplicate(fd, protocol) do
-      if netlink?(socket, protocol) do
+  @spec adopt(t(), integer() | What.numbers()) :: {:ok, :socket.socket()} | {:error, term()}
+  def adopt(fd, what) do
+    with {:ok, socket} <- duplicate(fd, what) do
+      if what?(socket, What.told(what)) do
         {:ok, socket}
       else
         _ = :socket.close(socket)
@@ -94,12 +123,15 @@ defmodule Linx.Netlink.Port.Descriptor do
   end
 
   # Told what it is, the BEAM believes it, and a bad number is an error of its own.
-  defp duplicate(fd, protocol) do
-    :socket.open(fd, %{domain: @af_netlink, type: :raw, protocol: protocol})
+  defp duplicate(fd, what) do
+    {domain, type, protocol} = What.numbers(what)
+    :socket.open(fd, %{domain: domain, type: type, protocol: protocol})
   end
 
-  defp netlink?(socket, protocol),
-    do: option(socket, @so_domain) == @af_netlink and option(socket, @so_protocol) == protocol
+  defp what?(socket, {domain, type, protocol}) do
+    option(socket, @so_domain) == domain and option(socket, @so_type) == type and
+      (protocol == nil or option(socket, @so_protocol) == protocol)
+  end
 
   # `nil` for what is no socket.
   defp option(socket, number) do

@@ -99,6 +99,17 @@ defmodule Linx.Netlink.Port.Errno do
     eownerdead: 130
   ]
 
+  @typedoc """
+  Why the port program can't be used: an error number, or what such a number doesn't tell.
+
+    * `:no_server`: the server is not running;
+    * `:other_node`: it was asked from another node;
+    * `:no_launcher`: the launcher isn't there;
+    * `:bad_rendezvous`: the directory of the rendezvous is not the BEAM's user's alone.
+  """
+  @type reason() ::
+          pos_integer() | :no_server | :other_node | :no_launcher | :bad_rendezvous
+
   @doc "The atom for an error number, `:unknown` if it has none."
   @spec to_atom(integer()) :: atom()
   for {atom, code} <- @table do
@@ -108,7 +119,7 @@ defmodule Linx.Netlink.Port.Errno do
   def to_atom(code) when is_integer(code), do: :unknown
 
   @doc """
-  The number for the reason that Erlang gave.
+  The number for the reason that Erlang gave, or for one of `t:reason/0`.
 
   A reason that is no error number (such as `:system_limit`) becomes `EINVAL`, except the ones that
   have an obvious counterpart.
@@ -118,6 +129,11 @@ defmodule Linx.Netlink.Port.Errno do
     def to_code(unquote(atom)), do: unquote(code)
   end
 
+  def to_code(code) when is_integer(code), do: code
+  def to_code(:no_server), do: 32
+  def to_code(:other_node), do: 22
+  def to_code(:no_launcher), do: 2
+  def to_code(:bad_rendezvous), do: 13
   def to_code(:system_limit), do: 24
   def to_code(:closed), do: 32
   def to_code(:timeout), do: 110

@@ -25,7 +25,7 @@ defmodule Linx.Netlink.Port.Native do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Error, Netns, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Call, Descriptor, Errno, Error, Netns, Telemetry, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
 
   @emfile 24
@@ -80,7 +80,7 @@ defmodule Linx.Netlink.Port.Native do
   end
 
   def open_in_netns(_netns_path, protocol) do
-    raise ArgumentError, "not a netlink protocol: #{inspect(protocol)}"
+    raise ArgumentError, "not a netlink protocol: #{Text.term(protocol)}"
   end
 
   @doc """
@@ -108,7 +108,7 @@ defmodule Linx.Netlink.Port.Native do
 
   def bind_netlink(fd, groups) do
     raise ArgumentError,
-          "expected a descriptor and a mask of 32 bits, got: #{inspect(fd)}, #{inspect(groups)}"
+          "expected a descriptor and a mask of 32 bits, got: #{Text.term(fd)}, #{Text.term(groups)}"
   end
 
   @doc """
@@ -128,7 +128,7 @@ defmodule Linx.Netlink.Port.Native do
   def close_fd(fd) when is_int(fd), do: Descriptor.close(fd)
 
   def close_fd(fd) do
-    raise ArgumentError, "not a descriptor: #{inspect(fd)}"
+    raise ArgumentError, "not a descriptor: #{Text.term(fd)}"
   end
 
   defp open(path, protocol) do
@@ -138,16 +138,18 @@ defmodule Linx.Netlink.Port.Native do
       Closer.claimed(closer, id)
       {:ok, fd}
     else
-      # With the NIF it is the BEAM that opens the socket.
-      {:error, {:port, @emfile}} -> {:error, {:socket, @emfile}}
-      {:error, {:port, @enotconn} = reason} -> not_started(reason)
-      {:error, reason} -> {:error, reason}
+      {:error, {stage, reason}} -> failed(stage, Errno.to_code(reason))
     end
   end
 
+  # With the NIF it is the BEAM that opens the socket.
+  defp failed(:port, @emfile), do: {:error, {:socket, @emfile}}
+
   # Numbers can't say it.
-  defp not_started({stage, code} = reason) do
-    Logger.error(Exception.message(Error.new(stage, code)))
-    {:error, reason}
+  defp failed(:port, @enotconn) do
+    Logger.error(Exception.message(Error.new(:port, @enotconn)))
+    {:error, {:port, @enotconn}}
   end
+
+  defp failed(stage, code), do: {:error, {stage, code}}
 end

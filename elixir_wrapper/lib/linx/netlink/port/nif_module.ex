@@ -8,6 +8,8 @@ defmodule Linx.Netlink.Port.NifModule do
   its NIF.
   """
 
+  alias Linx.Netlink.Port.Text
+
   @module Linx.Netlink.Socket.Native
   @mark :linx_netlink_port
 
@@ -117,5 +119,5 @@ defmodule Linx.Netlink.Port.NifModule do
   defp why(:sticky_directory), do: "its directory is sticky (`:code.unstick_dir/1`)"
   defp why(:nofile), do: "there is no file of it in the code path"
   defp why(:on_load_failure), do: "its `@on_load` function failed"
-  defp why(reason), do: "the code server says #{inspect(reason)}"
+  defp why(reason), do: "the code server says #{Text.term(reason)}"
 end

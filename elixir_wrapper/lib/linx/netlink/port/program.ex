@@ -45,7 +45,7 @@ defmodule Linx.Netlink.Port.Program do
       {:ok, true}
   """
 
-  alias Linx.Netlink.Port.{Errno, Wire}
+  alias Linx.Netlink.Port.{Errno, Netns, Text, Wire}
   alias Linx.Netlink.Port.Program.{Executable, Pair, Rendezvous}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
@@ -91,16 +91,19 @@ defmodule Linx.Netlink.Port.Program do
   @epipe 32
   @eproto 71
   @emfile 24
+  @eaddrinuse 98
 
   @doc """
-  Starts it. It is up when it says so.
+  Starts it, to meet it at this address, or at one that nobody has used before. It is up when it says so.
 
   An error is a number, and says the same in words: the command isn't there (2), can't be run (13), the
-  system has no process (11) or no memory (12) for it, or the BEAM no descriptor (24).
+  system has no process (11) or no memory (12) for it, or the BEAM no descriptor (24); or the address can't be
+  used.
   """
-  @spec start(Executable.t()) :: {:ok, t(), [event()]} | {:error, pos_integer(), String.t()}
-  def start(%Executable{path: path} = executable) do
-    with {:ok, rendezvous} <- Rendezvous.open(),
+  @spec start(Executable.t(), String.t() | nil) ::
+          {:ok, t(), [event()]} | {:error, Errno.reason(), String.t()}
+  def start(%Executable{} = executable, address \\ nil) do
+    with {:ok, rendezvous} <- Rendezvous.open(address),
          {:ok, port} <- open_port(executable, rendezvous) do
       os_pid = os_pid(port)
 
@@ -116,10 +119,22 @@ defmodule Linx.Netlink.Port.Program do
       {program, events} = accept(program)
       {:ok, program, events}
     else
-      {:error, code} ->
-        {:error, code, "the port program #{path} can't be started: #{Errno.describe(code)}"}
+      {:error, reason} -> {:error, reason, unstarted(executable, reason, address)}
     end
   end
+
+  defp unstarted(executable, :bad_rendezvous, address) do
+    "#{name(executable)} can't be started: the directory of the rendezvous #{Text.short(address)} " <>
+      "must be the BEAM's user's alone (mode 0700)"
+  end
+
+  defp unstarted(executable, @eaddrinuse, address) do
+    "#{name(executable)} can't be started: somebody else listens at the rendezvous " <>
+      "#{Text.short(address || "")}, or has put a file there; each server needs one of its own"
+  end
+
+  defp unstarted(executable, code, _address),
+    do: "#{name(executable)} can't be started: #{Errno.describe(code)}"
 
   @doc """
   Ends the rendezvous.
@@ -144,6 +159,23 @@ defmodule Linx.Netlink.Port.Program do
     if Port.command(port, frame, [:nosuspend]), do: :ok, else: :busy
   rescue
     ArgumentError -> :closed
+  end
+
+  @doc """
+  Sends the descriptors of network namespaces without waiting, each under its key. One that is closed is left
+  out: the port program then says that it has none of this key.
+
+  `:busy` means that there is no room for them now, and `:closed` as of `send_frame/2`.
+  """
+  @spec send_netnses(t(), [{pos_integer(), Netns.open()}]) :: :ok | :busy | :closed
+  def send_netnses(%__MODULE__{pair: pair}, carried) do
+    Enum.reduce_while(carried, :ok, fn {key, netns}, :ok ->
+      case Netns.borrow(netns, &Pair.send_message(pair, Wire.key(key), &1)) do
+        result when result in [:ok, :closed] -> {:cont, :ok}
+        {:error, :epipe} -> {:halt, :closed}
+        {:error, _for_now} -> {:halt, :busy}
+      end
+    end)
   end
 
   @doc """
@@ -200,8 +232,16 @@ defmodule Linx.Netlink.Port.Program do
     {program, [{:down, @epipe, ended(program, status)}]}
   end
 
+  # The BEAM closes a port whose pipe nobody reads any more, and then isn't told the status of its program.
+  def handle(%__MODULE__{port: port} = program, {:EXIT, port, :epipe}) do
+    text =
+      describe(program) <> " ended, or closed its stdin, before it had read what was sent to it"
+
+    {program, [{:down, @epipe, text}]}
+  end
+
   def handle(%__MODULE__{port: port} = program, {:EXIT, port, reason}) do
-    text = describe(program) <> " is gone: its port was closed (#{inspect(reason)})"
+    text = describe(program) <> " is gone: its port was closed (#{Text.term(reason)})"
     {program, [{:down, @epipe, text}]}
   end
 
@@ -236,7 +276,9 @@ defmodule Linx.Netlink.Port.Program do
 
   @doc "The port program's path, in words."
   @spec describe(t()) :: String.t()
-  def describe(%__MODULE__{executable: executable}), do: "the port program #{executable.path}"
+  def describe(%__MODULE__{executable: executable}), do: name(executable)
+
+  defp name(executable), do: "the port program #{Text.short(executable.path)}"
 
   defp open_port(executable, rendezvous) do
     options = [
@@ -307,7 +349,7 @@ defmodule Linx.Netlink.Port.Program do
         {%{program | pair: pair, hello: hello}, [{:discard, [fd]}, {:up, hello}]}
 
       {:error, reason} ->
-        text = unreachable(program, "its pair is no socket: #{inspect(reason)}")
+        text = unreachable(program, "its pair is no socket: #{Text.term(reason)}")
         {program, [{:discard, [fd]}, {:down, Errno.to_code(reason), text}]}
     end
   end
@@ -319,7 +361,7 @@ defmodule Linx.Netlink.Port.Program do
 
   defp greet(program, {:hello, %{protocol: other}}, fds, _truncated?) when other != 1 do
     text =
-      "speaks version #{inspect(other)} of the protocol, and version #{Wire.version()} is wanted; " <>
+      "speaks version #{Text.term(other)} of the protocol, and version #{Wire.version()} is wanted; " <>
         "build the two together"
 
     {program, [{:discard, fds}, {:down, @eproto, describe(program) <> " " <> text}]}
@@ -360,12 +402,12 @@ defmodule Linx.Netlink.Port.Program do
   defp frame({:unreadable, id}) when id != nil, do: unreadable(id, {[], false})
 
   defp frame({:protocol_error, reason}),
-    do: {:strange, "could not read a request: #{inspect(reason)}", []}
+    do: {:strange, "could not read a request: #{Text.term(reason)}", []}
 
   defp frame(other), do: strange(other, [])
 
   defp strange(other, fds),
-    do: {:strange, "sent what is no reply, dropped: #{inspect(other, limit: 8)}", fds}
+    do: {:strange, "sent what is no reply, dropped: #{Text.term(other)}", fds}
 
   # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
   defp unreadable(id, brought), do: {:reply, id, {:error, {:port, @eproto}}, brought}
@@ -378,16 +420,65 @@ defmodule Linx.Netlink.Port.Program do
     ArgumentError -> :ok
   end
 
-  defp ended(%__MODULE__{hello: nil} = program, status) do
-    describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
+  defp ended(%__MODULE__{hello: nil, peer: nil} = program, status) do
+    if Executable.launched?(program.executable) do
+      "the launcher #{Text.short(program.executable.command)} of #{describe(program)} ended with status " <>
+        "#{status} before the port program said hello" <> launcher_reason(status)
+    else
+      describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
+    end
   end
+
+  defp ended(%__MODULE__{hello: nil} = program, status),
+    do: describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
 
   defp ended(program, status) do
     describe(program) <> " ended with status #{status}; it is started again when it is needed"
   end
 
-  defp reason(2), do: "; it did not take its arguments: is it the right file?"
+  defp reason(0), do: "; it did not even try: is it the right file?"
+
+  # Its own, or the error number of an execve(2) that failed.
+  defp reason(1) do
+    case bounded() do
+      [] -> "; what it wrote on the BEAM's stderr says why"
+      names -> "; the BEAM's bounding set lacks #{Enum.join(names, ", ")}: " <> not_executed()
+    end
+  end
+
+  defp reason(2),
+    do: "; it did not take its arguments: is it the right file, and are :args right?"
+
   defp reason(3), do: "; it could not reach the rendezvous"
   defp reason(4), do: "; the BEAM's stderr is no pipe, file, terminal, null device or unix socket"
+  defp reason(8), do: "; it is no program that this machine can run"
+  defp reason(101), do: "; what it wrote on the BEAM's stderr tells of the fault in it"
+  defp reason(status) when status > 128, do: "; signal #{status - 128} ended it"
   defp reason(_status), do: ""
+
+  defp bounded do
+    case File.read("/proc/self/status") do
+      {:ok, status} -> Executable.unbounded(status)
+      {:error, _reason} -> []
+    end
+  end
+
+  defp not_executed,
+    do: "if its file has one of them, the kernel does not execute it (operation not permitted)"
+
+  defp launcher_reason(0), do: "; is it to start the port program, and not to leave it alone?"
+
+  defp launcher_reason(1),
+    do: "; what it wrote on the BEAM's stderr says why: may it start this without a password?"
+
+  defp launcher_reason(2), do: "; it or the port program did not take its arguments"
+
+  defp launcher_reason(3),
+    do:
+      "; the port program could not reach the rendezvous: is it in the BEAM's network namespace?"
+
+  defp launcher_reason(status) when status in [126, 127],
+    do: "; it could not run the port program"
+
+  defp launcher_reason(status), do: reason(status)
 end

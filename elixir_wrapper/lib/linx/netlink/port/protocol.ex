@@ -41,6 +41,8 @@ defmodule Linx.Netlink.Port.Protocol do
     smc: 22
   ]
 
+  alias Linx.Netlink.Port.Text
+
   @typedoc "A protocol number, or the kernel's name for it."
   @type t() ::
           integer()
@@ -78,7 +80,7 @@ defmodule Linx.Netlink.Port.Protocol do
 
   def number!(other) do
     raise ArgumentError,
-          "not a netlink protocol: #{inspect(other)}; expected a 32-bit integer or one of " <>
+          "not a netlink protocol: #{Text.term(other)}; expected a 32-bit integer or one of " <>
             Enum.map_join(unquote(Keyword.keys(@names)), ", ", &inspect/1)
   end
 end

@@ -24,8 +24,6 @@ defmodule Linx.Netlink.Port.Server do
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Alarm, Health, Life, Requests, Sending, State}
 
-  @einval 22
-
   # How long to look for an answer, in microseconds: most requests take less. And for how many.
   @poll_time 200
   @few 2
@@ -60,7 +58,7 @@ defmodule Linx.Netlink.Port.Server do
   @impl true
   # A descriptor is worth nothing on another node.
   def handle_call(_request, {caller, _tag} = from, state) when node(caller) != node() do
-    GenServer.reply(from, {:error, {:port, @einval}})
+    GenServer.reply(from, {:error, {:port, :other_node}})
     wait(state)
   end
 

@@ -3,7 +3,9 @@ defmodule Linx.Netlink.Port.Settings do
   How a server is set up: its options, completed from the application's configuration.
   """
 
-  @enforce_keys [:name, :executable, :launcher, :args, :timeout]
+  alias Linx.Netlink.Port.Text
+
+  @enforce_keys [:name, :executable, :launcher, :args, :rendezvous, :timeout]
   defstruct @enforce_keys
 
   @type t() :: %__MODULE__{
@@ -11,11 +13,16 @@ defmodule Linx.Netlink.Port.Settings do
           executable: Path.t() | nil,
           launcher: [String.t()],
           args: [String.t()],
+          rendezvous: binary() | nil,
           timeout: pos_integer()
         }
 
   @application :linx_netlink_port
-  @defaults [executable: nil, launcher: [], args: [], timeout: 5_000]
+  @defaults [executable: nil, launcher: [], args: [], rendezvous: nil, timeout: 5_000]
+  @netns_dirs ["/run/netns", "/var/run/netns"]
+
+  # sun_path has 108 bytes, one of which is the NUL byte that ends a path or begins an abstract name.
+  @longest_address 107
 
   @doc """
   Checks the options of a server. What is missing comes from the configuration of
@@ -34,7 +41,7 @@ defmodule Linx.Netlink.Port.Settings do
 
     if unknown != [] do
       raise ArgumentError,
-            "unknown options #{inspect(unknown)}; known are :name, " <>
+            "unknown options #{Text.term(unknown)}; known are :name, " <>
               Enum.map_join(Keyword.keys(@defaults), ", ", &inspect/1)
     end
 
@@ -48,6 +55,7 @@ defmodule Linx.Netlink.Port.Settings do
       executable: executable!(settings[:executable]),
       launcher: words!(:launcher, settings[:launcher]),
       args: words!(:args, settings[:args]),
+      rendezvous: rendezvous!(settings[:rendezvous]),
       timeout: timeout!(settings[:timeout])
     }
   end
@@ -65,8 +73,29 @@ defmodule Linx.Netlink.Port.Settings do
 
   def timeout!(other) do
     raise ArgumentError,
-          "the option :timeout must be a positive number of milliseconds, got: #{inspect(other)}"
+          "the option :timeout must be a positive number of milliseconds, got: #{Text.term(other)}"
   end
+
+  @doc """
+  The directories in which names are looked for, one after the other. They are a setting of the application,
+  not of a server: `config :linx_netlink_port, netns_dirs: [...]`.
+
+      iex> Linx.Netlink.Port.Settings.netns_dirs!()
+      ["/run/netns", "/var/run/netns"]
+  """
+  @spec netns_dirs!() :: [Path.t(), ...]
+  def netns_dirs! do
+    directories = configured(:netns_dirs, @netns_dirs)
+
+    if is_list(directories) and directories != [] and Enum.all?(directories, &absolute?/1) do
+      directories
+    else
+      raise ArgumentError,
+            "the setting :netns_dirs must be a list of absolute paths, got: #{Text.term(directories)}"
+    end
+  end
+
+  defp absolute?(path), do: match?("/" <> _rest, path) and not String.contains?(path, <<0>>)
 
   defp configured(key, default), do: Application.get_env(@application, key, default)
 
@@ -74,7 +103,25 @@ defmodule Linx.Netlink.Port.Settings do
   defp executable!(path) when is_binary(path) or is_list(path), do: Path.expand(path)
 
   defp executable!(other) do
-    raise ArgumentError, "the option :executable must be a path, got: #{inspect(other)}"
+    raise ArgumentError, "the option :executable must be a path, got: #{Text.term(other)}"
+  end
+
+  defp rendezvous!(nil), do: nil
+
+  defp rendezvous!(address) do
+    if is_binary(address) and String.contains?(address, <<0>>), do: wrong_rendezvous!(address)
+
+    case address do
+      "@" <> name when byte_size(name) in 1..@longest_address -> address
+      "/" <> _path when byte_size(address) <= @longest_address -> address
+      _other -> wrong_rendezvous!(address)
+    end
+  end
+
+  defp wrong_rendezvous!(address) do
+    raise ArgumentError,
+          "the option :rendezvous must be an absolute path of 107 bytes at most, or @ and a name, got: " <>
+            Text.term(address)
   end
 
   defp words!(_key, nil), do: []
@@ -84,7 +131,7 @@ defmodule Linx.Netlink.Port.Settings do
       words
     else
       raise ArgumentError,
-            "the option #{inspect(key)} must be a list of strings, got: #{inspect(words)}"
+            "the option #{Text.term(key)} must be a list of strings, got: #{Text.term(words)}"
     end
   end
 end

@@ -26,14 +26,27 @@ defmodule Linx.Netlink.Port.Wire do
   @open_many <<@small_tuple, 2, 119, 9, "open_many">>
 
   @most_shared_bytes 16_384
+  @most_carried 64
 
   @typedoc "A request's own number, echoed by its reply."
   @type id() :: non_neg_integer()
 
   @typedoc """
-  An encoded command, an external term without its version byte; for one socket, the encoded entry.
+  An encoded command, an external term without its version byte; for one socket, the encoded entry. One
+  that names network namespaces by descriptors carries them, each with the key that it is named by.
   """
-  @type command() :: {:open, binary()} | {:term, binary()}
+  @type command() ::
+          {:open, binary()}
+          | {:term, binary()}
+          | {:carrying, [carried(), ...], {:open | :term, binary()}}
+
+  @typedoc "A descriptor's key, and what knows the descriptor."
+  @type carried() :: {key :: pos_integer(), term()}
+
+  @typedoc "Which namespace, and which kind of descriptor in it."
+  @type netns() ::
+          binary() | {:pid, pos_integer()} | :new | {:new, :user} | {:fd, pos_integer(), term()}
+  @type what() :: integer() | tuple() | :netns
 
   @typedoc "A reply, or whatever else came."
   @type incoming() ::
@@ -70,38 +83,77 @@ defmodule Linx.Netlink.Port.Wire do
       iex> Linx.Netlink.Port.Wire.open(String.duplicate("/", 1_048_576), 0, %{})
       {:error, {:port, 90}}
   """
-  @spec open(binary() | {:pid, pos_integer()}, integer(), map()) ::
-          {:ok, command()} | {:error, {:port, pos_integer()}}
-  def open(netns, protocol, options) do
-    with {:ok, bytes} <- encode(entry(netns, protocol, options)), do: {:ok, {:open, bytes}}
+  @spec open(netns(), what(), map()) :: {:ok, command()} | {:error, {:port, pos_integer()}}
+  def open(netns, what, options) do
+    with {:ok, bytes} <- encode(entry(netns, what, options)),
+         do: {:ok, carrying([netns], {:open, bytes})}
   end
 
   @doc """
-  The command that opens many: entries of `entry/3`, `max_entries/0` at most. A request larger than 1 MiB
-  is `EMSGSIZE` (90).
+  The command that opens many, `max_entries/0` at most, of which `most_carried/0` name their network
+  namespace by a descriptor. A request larger than 1 MiB is `EMSGSIZE` (90).
 
-      iex> {:ok, {:term, bytes}} = Linx.Netlink.Port.Wire.open_many([{"/run/netns/red", 0}])
+      iex> {:ok, {:term, bytes}} = Linx.Netlink.Port.Wire.open_many([{"/run/netns/red", 0, %{}}])
       iex> :erlang.binary_to_term(<<131>> <> bytes)
       {:open_many, [{"/run/netns/red", 0}]}
-      iex> Linx.Netlink.Port.Wire.open_many([{String.duplicate("/", 1_048_576), 0}])
+      iex> Linx.Netlink.Port.Wire.open_many([{String.duplicate("/", 1_048_576), 0, %{}}])
       {:error, {:port, 90}}
+      iex> {:ok, {:carrying, [{5, :its}], {:term, bytes}}} =
+      ...>   Linx.Netlink.Port.Wire.open_many([{{:fd, 5, :its}, {2, 2, 17}, %{listen: 1}}])
+      iex> :erlang.binary_to_term(<<131>> <> bytes)
+      {:open_many, [{{:fd, 5}, {2, 2, 17}, %{listen: 1}}]}
   """
-  @spec open_many([tuple(), ...]) :: {:ok, command()} | {:error, {:port, pos_integer()}}
+  @spec open_many([{netns(), what(), map()}, ...]) ::
+          {:ok, command()} | {:error, {:port, pos_integer()}}
   def open_many(entries) do
-    with {:ok, bytes} <- encode({:open_many, entries}), do: {:ok, {:term, bytes}}
+    encoded = for {netns, what, options} <- entries, do: entry(netns, what, options)
+
+    with {:ok, bytes} <- encode({:open_many, encoded}) do
+      {:ok, carrying(for({netns, _what, _options} <- entries, do: netns), {:term, bytes})}
+    end
+  end
+
+  defp entry({:fd, key, _its}, what, options), do: entry({:fd, key}, what, options)
+  defp entry(netns, what, options) when options == %{}, do: {netns, what}
+  defp entry(netns, what, options), do: {netns, what, options}
+
+  defp carrying(netnses, command) do
+    case for {:fd, key, its} <- netnses, do: {key, its} do
+      [] -> command
+      carried -> {:carrying, carried, command}
+    end
   end
 
   @doc """
-  One entry of `open_many/1`.
+  How many descriptors can be sent before the requests that name them: as many as the port program keeps.
 
-      iex> Linx.Netlink.Port.Wire.entry("/run/netns/red", 0, %{})
-      {"/run/netns/red", 0}
-      iex> Linx.Netlink.Port.Wire.entry({:pid, 4711}, 0, %{groups: 1})
-      {{:pid, 4711}, 0, %{groups: 1}}
+      iex> Linx.Netlink.Port.Wire.most_carried()
+      64
   """
-  @spec entry(binary() | {:pid, pos_integer()}, integer(), map()) :: tuple()
-  def entry(netns, protocol, options) when options == %{}, do: {netns, protocol}
-  def entry(netns, protocol, options), do: {netns, protocol, options}
+  @spec most_carried() :: pos_integer()
+  def most_carried, do: @most_carried
+
+  @doc """
+  What a command carries, and the command without it.
+
+      iex> alias Linx.Netlink.Port.Wire
+      iex> {:ok, command} = Wire.open({:fd, 5, :its}, 0, %{})
+      iex> {[{5, :its}], {:open, _bytes} = plain} = Wire.unload(command)
+      iex> Wire.unload(plain) == {[], plain}
+      true
+  """
+  @spec unload(command()) :: {[carried()], command()}
+  def unload({:carrying, carried, command}), do: {carried, command}
+  def unload(command), do: {[], command}
+
+  @doc """
+  The message that goes with a descriptor.
+
+      iex> 5 |> Linx.Netlink.Port.Wire.key() |> :erlang.binary_to_term()
+      5
+  """
+  @spec key(pos_integer()) :: binary()
+  def key(key), do: :erlang.term_to_binary(key)
 
   @doc "The command that asks the port program about itself."
   @spec info() :: command()
@@ -120,6 +172,7 @@ defmodule Linx.Netlink.Port.Wire do
   """
   @spec shareable?(command()) :: boolean()
   def shareable?({kind, _bytes}), do: kind == :open
+  def shareable?({:carrying, _carried, command}), do: shareable?(command)
 
   @doc """
   How much of them, in bytes: what the port program reads at once.
@@ -241,7 +294,7 @@ defmodule Linx.Netlink.Port.Wire do
     ~w(frame_too_large bad_version bad_tag too_deep truncated_term trailing_bytes not_a_request)a
   end
 
-  defp stages, do: ~w(open setns userns fork socket setsockopt bind send thread)a
+  defp stages, do: ~w(open setns unshare userns fork socket setsockopt bind listen send thread)a
 
   defp capabilities do
     ~w(chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable

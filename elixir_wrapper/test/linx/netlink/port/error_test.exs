@@ -8,7 +8,9 @@ defmodule Linx.Netlink.Port.ErrorTest do
   end
 
   test "says which capability is missing to enter a namespace" do
-    assert message(:setns, 1) =~ "enter the network namespace \"blue\" (/run/netns/blue)"
+    assert message(:setns, 1) =~
+             "enter the network namespace \"blue\" (/run/netns/blue, /var/run/netns/blue)"
+
     assert message(:setns, 1) =~ "CAP_SYS_ADMIN"
   end
 
@@ -30,7 +32,8 @@ defmodule Linx.Netlink.Port.ErrorTest do
     assert message(:port, 2) =~ "mix compile"
     assert message(:port, 13) =~ "permission to execute"
     assert message(:port, 24) =~ "ulimit -n"
-    assert message(:port, 32) =~ "died"
+    assert message(:port, 32) =~ "it ended before it answered, and the log says how"
+    refute message(:port, 32) =~ "next call"
     assert message(:port, 110) =~ "in time"
   end
 
@@ -53,6 +56,41 @@ defmodule Linx.Netlink.Port.ErrorTest do
       assert message =~ ~r/^could not \w+ .+: .+/
       assert String.valid?(message)
     end
+  end
+
+  test "says what an error number alone doesn't tell, and has the number all the same" do
+    for {cause, code, errno, words} <- [
+          {:no_server, 32, :epipe, "server is not running"},
+          {:other_node, 22, :einval, "another node"},
+          {:no_launcher, 2, :enoent, "launcher is not there"},
+          {:bad_rendezvous, 13, :eacces, "0700"}
+        ] do
+      error = Error.new(:port, cause, "/a", :route)
+      assert %Error{code: ^code, errno: ^errno, cause: ^cause} = error
+      assert Exception.message(error) =~ words
+      refute Exception.message(error) =~ "log"
+    end
+  end
+
+  test "tells the limit of what was too long, and not all of it" do
+    name = String.duplicate("n", 256)
+    assert message(:open, 36, {:name, name}) =~ "a name has at most 255 bytes"
+    path = String.duplicate("/", 100_000)
+    assert message(:open, 36, path) =~ "a path has at most 4095 bytes"
+    assert byte_size(message(:open, 36, path)) < 1_000
+  end
+
+  test "tells a path that was meant to be a name how a name is written" do
+    assert message(:open, 2, "blue") =~ ~s(is {:name, "blue"})
+    refute message(:open, 2, "./blue") =~ ":name"
+    refute message(:open, 2, "/run/netns/blue") =~ ":name"
+    refute message(:open, 2, "") =~ ":name"
+  end
+
+  test "tells of a group that there isn't" do
+    assert message(:setsockopt, 22) =~ "no such group"
+    other = Error.new(:setsockopt, 22, "/a", {:inet, :dgram, :udp})
+    refute Exception.message(other) =~ "group"
   end
 
   test "is an exception" do

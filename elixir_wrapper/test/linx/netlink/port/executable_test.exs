@@ -267,6 +267,17 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     end
   end
 
+  for fd <- ["netlink", "tcp", "file"] do
+    test "one that hands over something else in place of a UDP socket is EPROTO: #{fd}" do
+      server = start_server(executable: answering(:ok, unquote(fd)))
+
+      assert {:error, %Error{stage: :port, errno: :eproto}} =
+               Port.open("/proc/self/ns/net", {:inet, :dgram, :udp}, server: server)
+
+      assert Descriptors.settle(server) == 0
+    end
+  end
+
   test "one that always sends more than was asked for is replaced, and doesn't flood the log" do
     server = start_server(executable: answering(:ok, "netlink, tcp"))
 
@@ -298,9 +309,88 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert length(call.lines) < 100
   end
 
-  test "a launcher that isn't there is ENOENT" do
+  for status <- [0, 1, 2, 3, 4, 8, 101, 137] do
+    test "one that ends before its hello with status #{status} gets advice, and no launcher's" do
+      call = call(Fixture.script("exit #{unquote(status)}\n"))
+      assert Exception.message(call.error) =~ "it ended before it answered, and the log says how"
+
+      assert Enum.all?(
+               call.lines,
+               &(&1 =~ ~r/status #{unquote(status)} before it said hello; \w/)
+             )
+
+      refute call.log =~ "launcher"
+    end
+  end
+
+  for status <- [0, 1, 2, 3, 126, 127] do
+    test "a launcher that ends with status #{status} is told as the launcher, with advice" do
+      launcher = Fixture.script("exit #{unquote(status)}\n")
+      call = call("/there/is/none", launcher: [launcher, "-n"])
+      assert call.error.errno == :epipe
+
+      for line <- call.lines do
+        assert line =~
+                 "the launcher #{launcher} of the port program /there/is/none ended with status"
+
+        assert line =~ ~r/before the port program said hello; \w/
+      end
+    end
+  end
+
+  test "one that the kernel doesn't execute for want of a capability in the bounding set is told as that" do
+    path = Path.join(Fixture.directory(), "linx-netlink-port")
+    File.cp!(Port.Program.Executable.default(), path)
+    {_output, 0} = System.cmd("setcap", ["cap_sys_admin,cap_sys_ptrace=ep", path])
+
+    code = """
+    Application.put_env(:linx_netlink_port, :executable, #{inspect(path)})
+    {:ok, _started} = Application.ensure_all_started(:linx_netlink_port)
+    {:error, %{errno: :epipe}} = Linx.Netlink.Port.info()
+    """
+
+    ebin = Application.app_dir(:linx_netlink_port, "ebin")
+    words = ["--bounding-set=-sys_ptrace", "elixir", "-pa", ebin, "-e", code]
+    {output, 0} = System.cmd("setpriv", words, stderr_to_stdout: true)
+    assert output =~ "status 1 before it said hello"
+    assert output =~ "bounding set lacks CAP_SYS_PTRACE"
+    refute output =~ "CAP_SYS_ADMIN"
+  end
+
+  test "whatever bytes its path, its launcher and what it says have, the log is printable" do
+    noise = <<"lnp-\e[2J", 255, 254, "\n", 0x202E::utf8>>
+    directory = Path.join(Fixture.directory(), noise)
+    File.mkdir_p!(directory)
+    path = Path.join(directory, noise)
+    impostor = Impostor.script("hello()\nframe(#{Impostor.bytes({:good, noise})})\nsys.exit(7)\n")
+    File.cp!(impostor, path)
+
+    for {executable, launcher} <- [
+          {path, []},
+          {path <> ".gone", []},
+          {path, ["env"]},
+          {path, [noise]},
+          {path, [path <> ".gone"]}
+        ] do
+      call = call(executable, launcher: launcher)
+      assert String.valid?(Exception.message(call.error))
+      text = String.replace(call.log, ~r/\e\[\d*m/, "")
+      assert text =~ "port program"
+      assert String.valid?(text)
+      refute text =~ ~r/[\p{Cf}\e]/u
+
+      assert Enum.all?(
+               String.split(text, "\n", trim: true),
+               &(&1 =~ "port program" or &1 =~ "Temporary")
+             )
+    end
+  end
+
+  test "a launcher that isn't there is ENOENT, and the error says that it is the launcher" do
     call = call("/there/is/none", launcher: ["lnp-no-such-launcher", "-n"])
     assert call.error.errno == :enoent
+    assert Exception.message(call.error) =~ "its launcher is not there"
+    refute Exception.message(call.error) =~ "mix compile"
     assert [line] = call.lines
     assert line =~ "lnp-no-such-launcher"
   end

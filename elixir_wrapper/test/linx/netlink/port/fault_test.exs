@@ -114,6 +114,50 @@ defmodule Linx.Netlink.Port.FaultTest do
     end
   end
 
+  describe "when the port program is killed while large requests are written to it" do
+    test "the log says that it ended, and the requests are sent once more", context do
+      {server, os_pid} = start_stopped_server()
+      # Half a megabyte each: more than a pipe takes.
+      path = String.duplicate("/", 2_000) <> context.namespace.path
+      entries = List.duplicate({path, :route}, 253)
+
+      log =
+        capture_log(fn ->
+          callers =
+            for _number <- 1..2 do
+              spawn_caller(fn ->
+                {:ok, results} = Port.open_many(entries, server: server, timeout: 15_000)
+                for {:ok, socket} <- results, do: :socket.close(socket)
+              end)
+            end
+
+          await_in_flight(server, 2)
+          signal(os_pid, :KILL)
+          for closed <- results(callers), do: assert(closed == List.duplicate(:ok, 253))
+        end)
+
+      assert [line] = log_lines(log)
+
+      assert line =~
+               ~r/status 137|ended, or closed its stdin, before it had read what was sent to it/
+
+      assert line =~ "(2 requests in flight)"
+    end
+
+    test "one request in flight is told as one", context do
+      {server, os_pid} = start_stopped_server()
+      [caller] = start_waiting_callers(1, server, context.namespace)
+
+      log =
+        capture_log(fn ->
+          signal(os_pid, :KILL)
+          assert results([caller]) == [:ok]
+        end)
+
+      assert log =~ "(1 request in flight)"
+    end
+  end
+
   describe "when a caller dies" do
     test "with its request in flight, what was opened for it is closed", context do
       server = start_server()

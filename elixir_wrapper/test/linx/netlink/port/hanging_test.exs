@@ -66,6 +66,41 @@ defmodule Linx.Netlink.Port.HangingTest do
     assert %{server: %{starts: 1}} = info(server)
   end
 
+  test "what is open already is opened in at once, also in a call that asks for a file that hangs",
+       context do
+    server = start_server()
+    {:ok, netns} = Port.open_netns(context.namespace.path, server: server)
+    [caller] = hang(1, server, context.hanging)
+    hanging = Hanging.path(context.hanging, 1)
+    test = self()
+
+    many =
+      spawn_caller(fn ->
+        entries = [
+          {hanging, :route},
+          {netns, :route},
+          {:host, :route},
+          {netns, {:inet, :dgram, :udp}}
+        ]
+
+        {:ok, results} = Port.open_many(entries, server: server, timeout: 2_000)
+        for {:ok, socket} <- results, do: send(test, {:in, Namespace.cookie(socket)})
+        {:error, %Error{errno: errno}} = hd(results)
+        errno
+      end)
+
+    {:ok, socket} = Port.open(netns, :route, server: server)
+    Namespace.assert_inside(socket, context.namespace)
+    cookie = Namespace.cookie(socket)
+    :ok = :socket.close(socket)
+    assert results([many]) == [:etimedout]
+    here = Namespace.host_cookie()
+    for expected <- [cookie, here, cookie], do: assert_received({:in, ^expected})
+    Hanging.release(context.hanging)
+    assert [{:error, %Error{stage: :open}}] = results([caller])
+    :ok = Port.close_netns(netns)
+  end
+
   test "the time of a call begins when it is made, be it its own or the server's", context do
     server = start_server(timeout: @timeout)
     {:ok, command} = Wire.open(Hanging.path(context.hanging), 0, %{})

@@ -38,6 +38,16 @@ defmodule Linx.Netlink.Port.TelemetryTest do
     assert metadata == %{netns: "/proc/self/ns/net", protocol: :route, server: Port}
   end
 
+  test "tells of other sockets, of descriptors, and of namespaces" do
+    {:ok, netns} = Port.new_netns(owner: :user)
+    assert_received {:event, [:linx_netlink_port, :open, :stop], _, metadata}
+    assert metadata == %{netns: {:new, :user}, protocol: :netns, server: Port}
+    {:ok, fd} = Port.open_descriptor(netns, {:inet, :dgram, :udp})
+    assert_received {:event, [:linx_netlink_port, :open, :stop], _, metadata}
+    assert metadata == %{netns: netns, protocol: {:inet, :dgram, :udp}, server: Port}
+    Enum.each([Port.close_descriptor(fd), Port.close_netns(netns)], &assert(&1 == :ok))
+  end
+
   test "tells of sockets that could not be had, and why" do
     {:error, error} = Port.open("/there/is/none", :route)
 

@@ -9,9 +9,10 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
     * that it has *adopted* it: it has a socket of its own, over a duplicate, and the descriptor is to
       be closed; or
-    * that it has *claimed* it: the number is the caller's from now on.
+    * that it has *claimed* it: the number is the caller's from now on; or
+    * that it is to be *kept*: this process closes it when it is told to, or when the caller dies.
 
-  If the caller dies before it says either, the descriptor is closed.
+  If the caller dies before it says any of these, the descriptor is closed.
 
   Closing takes a trip to a dirty scheduler. Here, nobody waits for it, as long as it keeps up: callers
   who open sockets faster than descriptors can be closed would fill the BEAM's table, so they wait when
@@ -39,7 +40,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   use GenServer
 
-  alias Linx.Netlink.Port.{Descriptor, Detached, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Detached, Netns, Wire}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:pid, :pending]
@@ -102,6 +103,32 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   end
 
   @doc """
+  The caller's word that the descriptor of a network namespace is to be kept until `release/1`, or until
+  the caller is gone.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.{Descriptor.Closer, Netns}
+      iex> closer = Closer.start()
+      iex> {:ok, fd} = Linx.Netlink.Port.Native.open_in_netns("/proc/self/ns/net", 0)
+      iex> Closer.watch(closer, [{7, self(), [fd]}])
+      iex> netns = Netns.open(fd, 7, closer)
+      iex> {Closer.kept(netns), Closer.watched(closer), Netns.borrow(netns, & &1) == fd}
+      {:ok, 0, true}
+      iex> {Closer.release(netns), Netns.borrow(netns, & &1), Closer.release(netns)}
+      {:ok, :closed, :ok}
+  """
+  @spec kept(Netns.open()) :: :ok
+  def kept(netns) do
+    send(netns.keeper.pid, {:kept, netns})
+    :ok
+  end
+
+  @doc "Closes what is kept. When it returns, it is closed; so is one that was closed before."
+  @spec release(Netns.open()) :: :ok
+  def release(netns), do: call(netns.keeper, {:release, netns.id}, :ok)
+
+  @doc """
   Closes descriptors that belong to nobody.
 
   ## Example
@@ -158,7 +185,9 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   def init({server, pending}) do
     Detached.detach(self())
     Process.monitor(server)
-    {:ok, %{server: server, pending: pending, watched: %{}, gone?: false, processes: []}}
+
+    {:ok,
+     %{server: server, pending: pending, watched: %{}, kept: %{}, gone?: false, processes: []}}
   end
 
   @impl true
@@ -169,6 +198,13 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   def handle_call({:adopted, id}, from, state) do
     state = word(state, :adopted, id)
+    GenServer.reply(from, :ok)
+    done(state)
+  end
+
+  def handle_call({:release, id}, from, state) do
+    {kept, state} = pop_in(state.kept[id])
+    close_kept(kept)
     GenServer.reply(from, :ok)
     done(state)
   end
@@ -189,6 +225,16 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
     state |> word(word, id) |> done()
   end
 
+  def handle_info({:kept, %{id: id} = netns}, state) do
+    case Map.pop(state.watched, id) do
+      {{monitor, _fds}, watched} ->
+        {:noreply, %{state | watched: watched, kept: Map.put(state.kept, id, {monitor, netns})}}
+
+      {nil, _watched} ->
+        {:noreply, state}
+    end
+  end
+
   def handle_info({:close, fds}, state) do
     close_all(fds)
     {:noreply, state}
@@ -196,9 +242,11 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   def handle_info({{:caller_down, id}, _monitor, :process, _pid, _reason}, state) do
     {{_monitor, fds}, watched} = Map.pop(state.watched, id, {nil, []})
+    {netns, kept} = Map.pop(state.kept, id)
     close_all(fds)
+    close_kept(netns)
     forget_pending(state)
-    done(%{state | watched: watched})
+    done(%{state | watched: watched, kept: kept})
   end
 
   def handle_info({:inherit, processes}, state) do
@@ -235,8 +283,17 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   defp close_all(fds), do: Enum.each(fds, &Descriptor.close/1)
 
-  defp done(%{gone?: true, watched: watched} = state) when watched == %{},
-    do: {:stop, :normal, state}
+  defp close_kept(nil), do: :ok
+
+  defp close_kept({monitor, netns}) do
+    Process.demonitor(monitor, [:flush])
+    Netns.closing(netns)
+    Descriptor.close(netns.fd)
+  end
+
+  defp done(%{gone?: true, watched: watched, kept: kept} = state)
+       when watched == %{} and kept == %{},
+       do: {:stop, :normal, state}
 
   defp done(state), do: {:noreply, state}
 end

@@ -14,7 +14,7 @@ defmodule Linx.Netlink.Port.Native.Replacement do
   require Logger
 
   alias Linx.Netlink.Port.Native.StandIn
-  alias Linx.Netlink.Port.NifModule
+  alias Linx.Netlink.Port.{NifModule, Text}
 
   # In milliseconds.
   @interval 1_000
@@ -32,7 +32,7 @@ defmodule Linx.Netlink.Port.Native.Replacement do
     case Application.get_env(:linx_netlink_port, :replace_nif) do
       wanted? when is_boolean(wanted?) -> wanted?
       nil -> false
-      other -> raise ArgumentError, "replace_nif must be true or false, got: #{inspect(other)}"
+      other -> raise ArgumentError, "replace_nif must be true or false, got: #{Text.term(other)}"
     end
   end
 

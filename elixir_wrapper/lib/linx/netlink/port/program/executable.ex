@@ -21,6 +21,9 @@ defmodule Linx.Netlink.Port.Program.Executable do
           args: [String.t()]
         }
 
+  # linux/capability.h.
+  @capabilities [{"CAP_NET_ADMIN", 12}, {"CAP_SYS_PTRACE", 19}, {"CAP_SYS_ADMIN", 21}]
+
   @enoent 2
   @eacces 13
 
@@ -56,8 +59,8 @@ defmodule Linx.Netlink.Port.Program.Executable do
 
   @doc """
   Finds the command to run; or says with an error number why there is none, in words too: the port program
-  or its launcher isn't there (2), it can't be run (13), or it can't be looked at, for whatever reason the
-  kernel gives.
+  isn't there (2), it can't be run (13), or it can't be looked at, for whatever reason the kernel gives; or
+  its launcher isn't there (`:no_launcher`).
 
   ## Examples
 
@@ -73,7 +76,7 @@ defmodule Linx.Netlink.Port.Program.Executable do
       iex> words
       "the port program / can't be run; it must be a file with the permission to execute it"
   """
-  @spec find(Settings.t()) :: {:ok, t()} | {:error, pos_integer(), String.t()}
+  @spec find(Settings.t()) :: {:ok, t()} | {:error, Errno.reason(), String.t()}
   def find(%Settings{launcher: []} = settings) do
     path = path(settings)
 
@@ -87,15 +90,20 @@ defmodule Linx.Netlink.Port.Program.Executable do
   def find(%Settings{launcher: [launcher | words]} = settings) do
     path = path(settings)
 
-    case System.find_executable(launcher) do
+    case find_launcher(launcher) do
       nil ->
-        {:error, @enoent, "the launcher #{launcher} of the port program #{path} is not there"}
+        {:error, :no_launcher,
+         "the launcher #{launcher} of the port program #{path} is not there"}
 
       command ->
         prefix = words ++ [path]
         {:ok, %__MODULE__{path: path, command: command, prefix: prefix, args: settings.args}}
     end
   end
+
+  # What is no text can be no command of the search path, as OTP looks for it.
+  defp find_launcher(launcher),
+    do: if(String.valid?(launcher), do: System.find_executable(launcher))
 
   @doc """
   Whether a launcher stands between the BEAM and the port program.
@@ -116,6 +124,25 @@ defmodule Linx.Netlink.Port.Program.Executable do
   @spec arguments(t(), String.t()) :: [String.t()]
   def arguments(%__MODULE__{prefix: prefix, args: args}, address) do
     prefix ++ ["--rendezvous", address | args]
+  end
+
+  @doc """
+  The capabilities that the port program's file may have and the BEAM's bounding set has not. The kernel
+  doesn't execute a file that has one of them (`EPERM`), and the exit status is 1.
+
+      iex> "CapBnd:\\t000001fffedfffff" |> Linx.Netlink.Port.Program.Executable.unbounded()
+      ["CAP_SYS_ADMIN"]
+  """
+  @spec unbounded(binary()) :: [String.t()]
+  def unbounded(status) do
+    case Regex.run(~r/^CapBnd:\s*([0-9a-f]+)$/m, status) do
+      [_line, set] ->
+        set = String.to_integer(set, 16)
+        for {name, bit} <- @capabilities, Bitwise.band(set, Bitwise.bsl(1, bit)) == 0, do: name
+
+      nil ->
+        []
+    end
   end
 
   defp check(path) do

@@ -9,7 +9,7 @@ defmodule Linx.Netlink.Port.Program.Pair do
   ## Example
 
       iex> alias Linx.Netlink.Port.Program.{Pair, Rendezvous}
-      iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open()
+      iex> {:ok, %{address: <<"@", name::binary>>} = rendezvous} = Rendezvous.open(nil)
       iex> {:ok, socket} = :socket.open(:local, :seqpacket, :default)
       iex> :ok = :socket.connect(socket, %{family: :local, path: <<0, name::binary>>})
       iex> {:ok, rendezvous} = Rendezvous.accept(rendezvous, {:pid, String.to_integer(System.pid())})
@@ -51,6 +51,23 @@ defmodule Linx.Netlink.Port.Program.Pair do
 
   # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
   # taking descriptors and passing them on.
+  @doc """
+  Sends a message with a descriptor, without waiting. The descriptor stays open.
+
+  An error is the reason that `:socket` gives: `:timeout` (no room), `:etoomanyrefs` (too many descriptors are
+  on their way), `:epipe` (there is nobody any more).
+  """
+  @spec send_message(:socket.socket(), binary(), non_neg_integer()) :: :ok | {:error, term()}
+  def send_message(socket, bytes, fd) do
+    rights = %{level: :socket, type: :rights, data: <<fd::native-32>>}
+
+    case :socket.sendmsg(socket, %{iov: [bytes], ctrl: [rights]}, [], 0) do
+      :ok -> :ok
+      {:error, {reason, _rest}} -> {:error, reason}
+      {:error, reason} -> {:error, reason}
+    end
+  end
+
   defp receive_message(socket, timeout) do
     :erlang.yield()
 

@@ -10,6 +10,8 @@ defmodule Linx.Netlink.Port.Server.Backoff do
   Times are in monotonic milliseconds.
   """
 
+  alias Linx.Netlink.Port.Errno
+
   defstruct failures: 0, until: nil, code: nil
 
   @typedoc """
@@ -19,7 +21,7 @@ defmodule Linx.Netlink.Port.Server.Backoff do
   @type t() :: %__MODULE__{
           failures: non_neg_integer(),
           until: integer() | nil,
-          code: pos_integer() | nil
+          code: Errno.reason() | nil
         }
 
   # In a row.
@@ -43,7 +45,7 @@ defmodule Linx.Netlink.Port.Server.Backoff do
       iex> {Backoff.check(often, 999), Backoff.check(often, 1_000)}
       {{:error, 32}, :ok}
   """
-  @spec failed(t(), integer(), pos_integer()) :: t()
+  @spec failed(t(), integer(), Errno.reason()) :: t()
   def failed(%__MODULE__{failures: failures}, now, code) do
     failures = failures + 1
     %__MODULE__{failures: failures, until: now + delay(failures), code: code}
@@ -53,7 +55,7 @@ defmodule Linx.Netlink.Port.Server.Backoff do
   Whether it may be started at this time, in monotonic milliseconds; if not, why it failed last: an error
   number.
   """
-  @spec check(t(), integer()) :: :ok | {:error, pos_integer()}
+  @spec check(t(), integer()) :: :ok | {:error, Errno.reason()}
   def check(%__MODULE__{until: until, code: code}, now) do
     if until == nil or now >= until, do: :ok, else: {:error, code}
   end

@@ -28,7 +28,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Descriptor, Program, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Errno, Program, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
@@ -78,7 +78,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
   end
 
   @doc "Tells the caller of a request that the port program can't be used, and why."
-  @spec fail(Requests.request(), pos_integer()) :: :ok
+  @spec fail(Requests.request(), Errno.reason()) :: :ok
   def fail(%{from: :probe}, _code), do: :ok
   def fail(%{from: from}, code), do: GenServer.reply(from, {:error, {:port, code}})
 
@@ -99,7 +99,7 @@ defmodule Linx.Netlink.Port.Server.Delivery do
   defp tell(_id, nil, {:error, _reason}, _sender), do: :ok
 
   defp plain({:badarg, text}, sender) do
-    Logger.error(describe(sender, "refused an argument: #{inspect(text)}"))
+    Logger.error(Text.printable(describe(sender, "refused an argument: #{Text.term(text)}")))
     {:port, @einval}
   end
 

@@ -11,6 +11,9 @@ defmodule Linx.Netlink.Port.Server.Flights do
       serves some of the callers, the others are being answered.
     * `{:same, command}`, for a socket of which that is not known. One flight is under way. Those who
       wait for it would wait for the same namespace file anyway, and share the next one.
+    * `:carrying`, for sockets in namespaces whose descriptors are sent before. One flight is under way, so
+      that no more descriptors wait in the port program than it keeps. None of them can hang: what is open
+      already doesn't have to be found.
     * `{:alone, id}`, for all else: leaves at once.
 
   A namespace file can begin to hang. So a quick flight that has not landed after 20 ms is not waited for
@@ -308,7 +311,7 @@ defmodule Linx.Netlink.Port.Server.Flights do
   defp remember(%{quick: quick} = flights, party) do
     party
     |> Enum.map(fn {_id, command} -> command end)
-    |> Enum.filter(&(Wire.shareable?(&1) and not is_map_key(quick, &1)))
+    |> Enum.filter(&(match?({:open, _bytes}, &1) and not is_map_key(quick, &1)))
     |> Enum.uniq()
     |> Enum.reduce(flights, fn command, flights ->
       quick = if map_size(flights.quick) < @most_quick, do: flights.quick, else: %{}
@@ -324,6 +327,7 @@ defmodule Linx.Netlink.Port.Server.Flights do
 
   defp name(flights, id, command) do
     cond do
+      match?({:carrying, _carried, _command}, command) -> :carrying
       is_map_key(flights.quick, command) -> :quick
       Wire.shareable?(command) -> {:same, command}
       true -> {:alone, id}

@@ -8,7 +8,7 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Program, Telemetry, Wire}
+  alias Linx.Netlink.Port.{Errno, Program, Telemetry, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Program.Executable
   alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State}
@@ -24,7 +24,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   @most_at_once 512
 
   @doc "Starts the port program if there is none; an error number if there can be none now."
-  @spec ready(State.t()) :: {:ok, State.t()} | {:error, pos_integer(), State.t()}
+  @spec ready(State.t()) :: {:ok, State.t()} | {:error, Errno.reason(), State.t()}
   def ready(%{program: nil} = state) do
     case Backoff.check(state.backoff, State.now()) do
       :ok -> start(state)
@@ -36,7 +36,7 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   defp start(state) do
     with {:ok, executable} <- Executable.find(state.settings),
-         {:ok, program, events} <- Program.start(executable) do
+         {:ok, program, events} <- Program.start(executable, state.settings.rendezvous) do
       Closer.inherit(state.closer, Program.processes(program))
       health = Health.starting(State.now(), state.settings.timeout)
       state = %{state | program: program, health: health, starts: state.starts + 1}
@@ -44,7 +44,7 @@ defmodule Linx.Netlink.Port.Server.Life do
       if state.program, do: {:ok, state}, else: {:error, state.backoff.code, state}
     else
       {:error, code, text} ->
-        Logger.error(text)
+        Logger.error(Text.printable(text))
         {:error, code, %{state | backoff: Backoff.failed(state.backoff, State.now(), code)}}
     end
   end
@@ -54,7 +54,7 @@ defmodule Linx.Netlink.Port.Server.Life do
     was_up? = State.up?(state)
     state = receive_replies(state)
     Program.stop(state.program)
-    Logger.error(text <> in_flight(state))
+    Logger.error(Text.printable(text <> in_flight(state)))
 
     if was_up? do
       Telemetry.event(
@@ -78,6 +78,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   defp in_flight(state) do
     case Requests.count(state.requests) do
       0 -> ""
+      1 -> " (1 request in flight)"
       count -> " (#{count} requests in flight)"
     end
   end
@@ -191,7 +192,7 @@ defmodule Linx.Netlink.Port.Server.Life do
     {outcome, health} = Health.strange(state.health, State.now())
 
     if outcome == :told,
-      do: Logger.warning(Program.describe(state.program) <> " " <> text)
+      do: Logger.warning(Text.printable(Program.describe(state.program) <> " " <> text))
 
     State.wake_at(%{state | health: health}, Health.due(health))
   end

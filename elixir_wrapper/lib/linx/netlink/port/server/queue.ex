@@ -30,7 +30,7 @@ defmodule Linx.Netlink.Port.Server.Queue do
   @type passenger() :: {Wire.id(), Wire.command()}
 
   @typedoc "The name of a queue."
-  @type name() :: :quick | {:same, Wire.command()} | {:alone, Wire.id()}
+  @type name() :: :quick | :carrying | {:same, Wire.command()} | {:alone, Wire.id()}
 
   @typedoc """
   Who waits, and how many they are; which flights they wait for, and for which nobody waits any longer.
@@ -58,10 +58,25 @@ defmodule Linx.Netlink.Port.Server.Queue do
   def may_leave?(:quick, %{under_way: [_one], count: count}), do: count >= @worthwhile
   def may_leave?(_name, _queue), do: false
 
-  @doc "Takes those who leave together: as many of the first as one request can hold."
+  @doc """
+  Takes those who leave together: as many of the first as one request can hold, with what they carry.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Server.Queue
+      iex> of = fn kind, id -> {id, {:carrying, [{id, :its}], {kind, "red"}}} end
+      iex> queue = for id <- 1..100, reduce: %Queue{}, do: (queue -> Queue.wait(queue, of.(:open, id)))
+      iex> {party, queue} = queue |> Queue.wait(of.(:term, 101)) |> Queue.take()
+      iex> {more, queue} = Queue.take(queue)
+      iex> {last, _queue} = Queue.take(queue)
+      iex> Enum.map([party, more, last], &length/1)
+      [64, 36, 1]
+  """
   @spec take(t()) :: {[passenger(), ...], t()}
   def take(%__MODULE__{} = queue) do
-    {party, waiting} = take(queue.waiting, Wire.max_entries(), Wire.most_shared_bytes(), [])
+    {:value, {_id, first}} = :queue.peek(queue.waiting)
+    most = if match?({:carrying, _, _}, first), do: Wire.most_carried(), else: Wire.max_entries()
+    {party, waiting} = take(queue.waiting, most, Wire.most_shared_bytes(), [])
     # The port program looks for a namespace once for all that follow each other.
     {List.keysort(party, 1), %{queue | waiting: waiting, count: queue.count - length(party)}}
   end
@@ -69,14 +84,18 @@ defmodule Linx.Netlink.Port.Server.Queue do
   defp take(waiting, 0, _bytes, party), do: {Enum.reverse(party), waiting}
 
   defp take(waiting, most, bytes, party) do
-    with {:value, {_id, {_kind, encoded}} = passenger} <- :queue.peek(waiting),
-         true <- party == [] or byte_size(encoded) <= bytes do
+    with {:value, {_id, command} = passenger} <- :queue.peek(waiting),
+         {_carried, {_kind, encoded}} = Wire.unload(command),
+         true <- party == [] or (joins?(command, party) and byte_size(encoded) <= bytes) do
       waiting = :queue.drop(waiting)
       take(waiting, most - 1, bytes - byte_size(encoded), [passenger | party])
     else
       _none_or_too_large -> {Enum.reverse(party), waiting}
     end
   end
+
+  defp joins?(command, [{_id, first} | _party]),
+    do: Wire.shareable?(first) and Wire.shareable?(command)
 
   @doc """
   Those who were taken and could not leave wait again, before all others.

@@ -24,12 +24,19 @@ defmodule Linx.Netlink.Port.Server.Sending do
 
   defp send_ready(state) do
     if sendable?(state) do
-      send = fn id, commands -> Program.send_frame(state.program, Wire.frame(id, commands)) end
-      requests = Requests.flush(state.requests, State.now(), send)
+      requests = Requests.flush(state.requests, State.now(), &send_request(state.program, &1, &2))
       retry_soon(%{state | requests: requests})
     else
       state
     end
+  end
+
+  # The descriptors first: the port program looks for them when it has read the request.
+  defp send_request(program, id, commands) do
+    {carried, commands} = commands |> Enum.map(&Wire.unload/1) |> Enum.unzip()
+
+    with :ok <- Program.send_netnses(program, Enum.concat(carried)),
+         do: Program.send_frame(program, Wire.frame(id, commands))
   end
 
   # One that is to end is sent nothing more: the next one gets it.

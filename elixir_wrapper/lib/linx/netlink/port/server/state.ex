@@ -5,7 +5,7 @@ defmodule Linx.Netlink.Port.Server.State do
   Only the server's own process has it: its alarm goes off there.
   """
 
-  alias Linx.Netlink.Port.{Program, Settings, Wire}
+  alias Linx.Netlink.Port.{Errno, Program, Settings, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Program.Executable
   alias Linx.Netlink.Port.Server.{Alarm, Backoff, Delivery, Health, Requests}
@@ -53,7 +53,7 @@ defmodule Linx.Netlink.Port.Server.State do
   end
 
   @doc "Tells all who wait that the port program can't be used, and why."
-  @spec fail_all(t(), pos_integer()) :: t()
+  @spec fail_all(t(), Errno.reason()) :: t()
   def fail_all(state, code) do
     {failed, requests} = Requests.clear(state.requests)
     Enum.each(failed, &Delivery.fail(&1, code))
