@@ -189,7 +189,6 @@ defmodule Linx.Netlink.Port.DeploymentTest do
         # It stops together with what it has started.
         await_stopped(sudo)
         finish.(beam)
-
         await_gone(os_pid)
         await_gone(sudo)
       end

@@ -46,7 +46,6 @@ defmodule Linx.Netlink.Port.Test.Beam do
     await_end(beam, fn -> :peer.cast(beam, module, function, [0]) end)
   end
 
-  # Until its exit status is known, which takes that nobody holds what it has written to.
   defp await_end(beam, finish) do
     Process.unlink(beam)
     monitor = Process.monitor(beam)
