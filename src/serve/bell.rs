@@ -4,6 +4,9 @@ use rustix::io::{Errno, write};
 use std::io::stdin;
 use std::os::fd::OwnedFd;
 
+/// Edge-triggered: each time that something arrives, one thread is told.
+const ARRIVES: EventFlags = EventFlags::IN.union(EventFlags::ET);
+
 /// What wakes a thread that has nothing to do: input, or another thread.
 ///
 /// Threads wait in the kernel for stdin itself, not for each other (`epoll(7)`). What arrives wakes
@@ -20,11 +23,9 @@ impl Bell {
     pub fn new() -> Result<Bell, Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let ringing = eventfd(0, EventfdFlags::CLOEXEC)?;
-        // Edge-triggered: each time that something arrives, one thread is told.
-        let flags = EventFlags::IN | EventFlags::ET;
-        epoll::add(&epoll, &ringing, EventData::new_u64(0), flags)?;
+        epoll::add(&epoll, &ringing, EventData::new_u64(0), ARRIVES)?;
         let bell = Bell { epoll, ringing };
-        match epoll::add(&bell.epoll, stdin(), EventData::new_u64(0), flags) {
+        match epoll::add(&bell.epoll, stdin(), EventData::new_u64(0), ARRIVES) {
             // A plain file or /dev/null, which nobody ever has to wait for.
             Err(Errno::PERM) => bell.ring(),
             outcome => outcome?,
@@ -37,6 +38,16 @@ impl Bell {
         let mut events = Vec::with_capacity(1);
         // A signal is a ring for nothing.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None);
+    }
+
+    /// Does not ring for input while somebody is looking for it himself.
+    pub fn hush_for<T>(&self, look: impl FnOnce() -> T) -> T {
+        // A plain file has no bell; nobody is woken in vain then.
+        let _ = epoll::modify(&self.epoll, stdin(), EventData::new_u64(0), EventFlags::ET);
+        let found = look();
+        // It rings if there is input by now.
+        let _ = epoll::modify(&self.epoll, stdin(), EventData::new_u64(0), ARRIVES);
+        found
     }
 
     /// Wakes one thread, or the next one that waits.

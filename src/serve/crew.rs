@@ -1,4 +1,5 @@
 use super::Server;
+use super::input::End;
 use super::job::Job;
 use super::leave::leave;
 use super::thread::start_small;
@@ -8,6 +9,13 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// How many threads wait for something to read.
 const SPARES: usize = 8;
+
+/// With fewer than this, the missing ones are started, all at once, when the request of the moment has
+/// been answered.
+const FEW: usize = SPARES / 2;
+
+/// With fewer than this, they are started before it is served: it may take for ever.
+const TOO_FEW: usize = 2;
 
 /// Serves until the client is gone. Call it on the main thread, which serves when no other thread
 /// can be had. It ends the process, with status 0 at the end of file between two frames and 1 inside
@@ -43,23 +51,27 @@ fn keep_up_crew(server: &'static Server) -> bool {
     true
 }
 
-/// The life of a spare. It starts the next one: to wake somebody for that, or to let several be
-/// started at once, would delay the requests behind this one.
+/// The life of a spare. Others are started by the main thread, and if possible when the client has its
+/// answer: until then, that would be in its way.
 fn stand_by(server: &'static Server) {
     let job = wait_for_job(server);
-    server.spares.fetch_sub(1, AcqRel);
-    if !keep_up_crew(server) {
+    let left = server.spares.fetch_sub(1, AcqRel) - 1;
+    if left < TOO_FEW {
         server.main.unpark();
     }
     job.serve(server);
+    if left < FEW {
+        server.main.unpark();
+    }
 }
 
 /// Waits for a job. If there is more to read behind it, another thread is woken.
 fn wait_for_job(server: &'static Server) -> Job {
     loop {
         server.bell.wait();
-        match server.next_job() {
+        match look_for_job(server) {
             Ok(Some(job)) => {
+                server.pace.request();
                 if server.reader().has_more() {
                     server.bell.ring();
                 }
@@ -70,6 +82,16 @@ fn wait_for_job(server: &'static Server) -> Job {
             Err(how) => leave(server, how),
         }
     }
+}
+
+/// The next job, if there is one, or will be at once.
+fn look_for_job(server: &'static Server) -> Result<Option<Job>, End> {
+    let next_job = || server.next_job().transpose();
+    let job = next_job();
+    if job.is_some() || !server.pace.is_fast() {
+        return job.transpose();
+    }
+    server.bell.hush_for(|| server.pace.look(next_job)).transpose()
 }
 
 /// Serves one job for want of spares: the system may have a thread for it by now; if not, the client

@@ -1,7 +1,7 @@
 use crate::wire::MAX_FRAME;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::io::{Errno, read};
-use std::io::stdin;
+use rustix::io::{Errno, ReadWriteFlags, preadv2, read};
+use std::io::{IoSliceMut, stdin};
 use std::os::fd::AsFd;
 
 const HEADER: usize = 4;
@@ -44,9 +44,7 @@ impl FrameReader {
 
     /// The next input, without waiting for it.
     pub fn next(&mut self) -> Input<'_> {
-        self.next_from(
-            |buffer| if is_readable()? { read(stdin(), buffer) } else { Err(Errno::AGAIN) },
-        )
+        self.next_from(read_at_once)
     }
 
     /// Whether there is more to read already, here or still in stdin.
@@ -116,6 +114,20 @@ impl FrameReader {
         self.unread = 0..self.unread.len();
         self.buffer.resize(size.max(CHUNK).max(self.unread.len()), 0);
         self.buffer.shrink_to(CHUNK);
+    }
+}
+
+/// Reads what there is of stdin, without waiting: `preadv2(2)`.
+fn read_at_once(buffer: &mut [u8]) -> Result<usize, Errno> {
+    let current = u64::MAX;
+    let outcome = preadv2(stdin(), &mut [IoSliceMut::new(buffer)], current, ReadWriteFlags::NOWAIT);
+    match outcome {
+        // Or it is a file that has to be fetched.
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) if is_readable()? => {
+            read(stdin(), buffer)
+        }
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(Errno::AGAIN),
+        outcome => outcome,
     }
 }
 

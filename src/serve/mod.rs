@@ -2,9 +2,13 @@
 //!
 //! One thread serves one request and dies with it, and with the namespace that it entered. It is
 //! not started when its request arrives: a few spares wait for stdin, and what comes wakes one of
-//! them. It reads a frame, starts the next spare, serves and ends. So the thread that wakes is the
-//! one that serves. One more thread waits for the client's end, and receives the descriptors that the
-//! client sends; the main thread waits for a shortage of threads, in which it reads itself.
+//! them, which reads a frame and serves it. So the thread that wakes is the one that serves, and nothing
+//! is started or ended before the client has its answer. Then the main thread starts what is missing. It
+//! also reads itself while there are no threads to be had. One more thread waits for the client's end, and
+//! receives the descriptors that the client sends.
+//!
+//! Where requests follow each other at once, the next spare is woken with the answer, and looks for
+//! the next request for a moment.
 
 mod admission;
 mod bell;
@@ -14,6 +18,7 @@ mod job;
 mod leave;
 mod open;
 mod output;
+mod pace;
 mod policy;
 mod received;
 pub mod thread;
@@ -30,6 +35,7 @@ use admission::Admission;
 use bell::Bell;
 use input::FrameReader;
 use output::Output;
+use pace::Pace;
 use received::Received;
 use rustix::io::Errno;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -85,6 +91,7 @@ pub struct Server {
     /// Held by the thread that reads, and never for longer than that.
     reader: Mutex<FrameReader>,
     bell: Bell,
+    pace: Pace,
     output: Output,
     /// Descriptors that were asked of a child in another user namespace.
     through_userns: AtomicU64,
@@ -116,6 +123,7 @@ impl Server {
             started: Instant::now(),
             reader: Mutex::new(FrameReader::new()),
             bell: Bell::new()?,
+            pace: Pace::new(),
             output: Output::new(held),
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),

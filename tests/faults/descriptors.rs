@@ -10,10 +10,7 @@ use std::path::Path;
 
 /// A program that may open so many more descriptors.
 fn start_with_room(room: usize) -> (Program, Rest) {
-    // Or else glibc opens a file, once and some time, to learn how many arenas are sensible.
-    let mut program = Program::start_with(&[], |command| {
-        command.env("MALLOC_ARENA_MAX", "2");
-    });
+    let mut program = Program::start();
     let rest = program.rest();
     leave_room(&program, room);
     (program, rest)

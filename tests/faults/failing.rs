@@ -243,7 +243,7 @@ fn one_of_many_sockets_fails_alone() {
 #[test]
 fn an_interrupted_call_is_made_again() {
     let namespace = Namespace::new();
-    let (read, write, sendmsg) = (libc::SYS_read, libc::SYS_write, libc::SYS_sendmsg);
+    let (read, write, sendmsg) = (libc::SYS_preadv2, libc::SYS_write, libc::SYS_sendmsg);
     for number in [read, write, sendmsg] {
         let (mut program, faults, rest) = start(&[number]);
         let mut calls = 0;
@@ -265,7 +265,7 @@ fn an_interrupted_call_is_made_again() {
 
 #[test]
 fn a_stdin_or_stdout_that_fails_is_a_client_that_is_gone() {
-    for (number, descriptor, status) in [(libc::SYS_read, 0, 1), (libc::SYS_write, 1, 0)] {
+    for (number, descriptor, status) in [(libc::SYS_preadv2, 0, 1), (libc::SYS_write, 1, 0)] {
         let (mut program, faults, _) = start(&[number]);
         faults.set(move |call| (call.arguments[0] == descriptor).then_some(Errno::EIO));
         // A read is under way, and the next fails. By then, the program may have ended.

@@ -65,6 +65,20 @@ fn the_end_of_stdin_inside_a_frame_over_the_limit_is_status_1() {
     ends_with(&framed(&vec![131; LIMIT + 1])[..LIMIT + 4], 1);
 }
 
+/// Then a thread looks for the next one before it sleeps.
+#[test]
+fn the_end_of_stdin_is_seen_when_requests_have_followed_each_other_at_once() {
+    let namespace = Namespace::new();
+    for (rest, status) in [(&frame()[..0], 0), (&frame()[..6], 1)] {
+        let mut port = Port::start();
+        for _ in 0..1_000 {
+            drop(port.open(open(namespace.by_path(), ROUTE)));
+        }
+        port.send_bytes(rest);
+        assert_eq!(port.finish().status.code(), Some(status));
+    }
+}
+
 #[test]
 fn the_end_of_stdin_does_not_wait_for_a_request_that_is_stuck() {
     with_private_mounts(|| {

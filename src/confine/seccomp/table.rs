@@ -29,7 +29,17 @@ const EITHER_FUTEX: i32 = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
 pub const RULES: &[Rule] = &[
     // Serving.
     always(EPOLL_PWAIT, "serve: waits for something to read"),
-    always(READ, "serve: stdin"),
+    elsewhere(
+        EPOLL_CTL,
+        &[],
+        "serve: nobody is woken for input while somebody looks for it, where requests follow each other at once",
+    ),
+    always(PREADV2, "serve: stdin, without waiting for it"),
+    elsewhere(
+        READ,
+        &[],
+        "serve: stdin, where the kernel has to be asked before whether that would be to wait",
+    ),
     always(WRITE, "serve: stdout; a last word on stderr"),
     always(CAPSET, "serve: writes to stdout without capabilities; none can be gained by it"),
     always(POLL, "serve: waits for the client's end, and for room, looks for input"),
@@ -48,6 +58,7 @@ pub const RULES: &[Rule] = &[
         &[],
         "std: Instant, where the machine has no clock that can be read without the kernel",
     ),
+    always(SCHED_YIELD, "serve: a client that has its answer runs before the thread ends"),
     always(EXIT_GROUP, "serve: the end of the program"),
     elsewhere(
         RESTART_SYSCALL,

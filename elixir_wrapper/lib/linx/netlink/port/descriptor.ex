@@ -25,6 +25,9 @@ defmodule Linx.Netlink.Port.Descriptor do
   @typedoc "A number in the BEAM's descriptor table."
   @type t() :: non_neg_integer()
 
+  # How many close at the same time: somewhat more than a BEAM has dirty schedulers for it.
+  @closers 16
+
   # include/uapi/asm-generic/socket.h.
   @sol_socket 1
   @so_type 3
@@ -67,6 +70,33 @@ defmodule Linx.Netlink.Port.Descriptor do
     end
 
     :ok
+  end
+
+  @doc """
+  Closes descriptors, several at the same time.
+
+  A process that closes one after the other is mostly on its way to a dirty scheduler and back.
+
+  ## Example
+
+      iex> path = "/proc/self/ns/net"
+      iex> fds = for _ <- 1..40, {:ok, fd} <- [Linx.Netlink.Port.Native.open_in_netns(path, 0)], do: fd
+      iex> {length(fds), Linx.Netlink.Port.Descriptor.close_all(fds)}
+      {40, :ok}
+      iex> fds |> Enum.map(&Linx.Netlink.Port.Descriptor.adopt(&1, 0)) |> Enum.uniq()
+      [error: :ebadf]
+  """
+  @spec close_all([t()]) :: :ok
+  def close_all([]), do: :ok
+  def close_all([fd]), do: close(fd)
+
+  def close_all(fds) do
+    fds
+    |> Enum.chunk_every(div(length(fds) - 1, @closers) + 1)
+    |> Enum.map(fn part -> spawn_monitor(fn -> Enum.each(part, &close/1) end) end)
+    |> Enum.each(fn {_pid, monitor} ->
+      receive do: ({:DOWN, ^monitor, :process, _closer, _reason} -> :ok)
+    end)
   end
 
   @doc """
@@ -123,9 +153,9 @@ defmodule Linx.Netlink.Port.Descriptor do
   end
 
   # Told what it is, the BEAM believes it, and a bad number is an error of its own.
-  defp duplicate(fd, what) do
+  defp duplicate(fd, what, more \\ []) do
     {domain, type, protocol} = What.numbers(what)
-    :socket.open(fd, %{domain: domain, type: type, protocol: protocol})
+    :socket.open(fd, Enum.into(more, %{domain: domain, type: type, protocol: protocol}))
   end
 
   defp what?(socket, {domain, type, protocol}) do
@@ -154,25 +184,19 @@ defmodule Linx.Netlink.Port.Descriptor do
   """
   @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
   def bind(fd, groups) do
-    caller = self()
-    result = make_ref()
+    {_pid, monitor} = spawn_monitor(fn -> exit({:shutdown, bind_duplicate(fd, groups)}) end)
 
-    {_pid, monitor} = spawn_monitor(fn -> send(caller, {result, bind_duplicate(fd, groups)}) end)
-
-    # The result is here when its sender is gone, and the duplicate with him.
+    # The duplicate is gone with its owner.
     receive do
-      {:DOWN, ^monitor, :process, _pid, reason} ->
-        receive do
-          {^result, outcome} -> outcome
-        after
-          0 -> {:error, reason}
-        end
+      {:DOWN, ^monitor, :process, _pid, {:shutdown, outcome}} -> outcome
+      {:DOWN, ^monitor, :process, _pid, reason} -> {:error, reason}
     end
   end
 
-  # Any protocol would do: the socket is only borrowed.
+  # Any protocol would do: the socket is only borrowed. Nobody looks for it in the registry of sockets.
   defp bind_duplicate(fd, groups) do
-    with {:ok, socket} <- duplicate(fd, 0), do: :socket.bind(socket, address(groups))
+    with {:ok, socket} <- duplicate(fd, 0, use_registry: false),
+         do: :socket.bind(socket, address(groups))
   end
 
   @doc """

@@ -11,8 +11,9 @@ defmodule Linx.Netlink.Port.Server do
   the next start after a failure, another try to send.
 
   It sends when nobody has anything more to say to it, so that requests that come together leave together.
-  For the answer to one request, or to two, it then looks again and again for a moment, as schedulers do
-  before they sleep, instead of being woken, which would take longer than to serve the request.
+  Where requests follow each other at once, it then looks again and again for the answer to one, or to two, for
+  a moment, as schedulers do before they sleep, instead of being woken, which would take longer than to serve
+  the request. After a pause it doesn't: it could keep the port program, which has to wake up, from running.
   Whatever else there is to do comes first.
 
   How the port program comes and goes, and what it says, is `Linx.Netlink.Port.Server.Life`.
@@ -27,6 +28,8 @@ defmodule Linx.Netlink.Port.Server do
   # How long to look for an answer, in microseconds: most requests take less. And for how many.
   @poll_time 200
   @few 2
+  # How soon after an answer a request follows at once.
+  @at_once 500
 
   @doc """
   Starts a server.
@@ -107,9 +110,10 @@ defmodule Linx.Netlink.Port.Server do
 
   # With one scheduler, it would be in the way of others.
   defp poll_soon(state) do
-    if System.schedulers_online() > 1,
-      do: %{state | poll_until: State.now(:microsecond) + @poll_time},
-      else: state
+    now = State.now(:microsecond)
+    follows? = state.answered_at != nil and now - state.answered_at < @at_once
+    poll? = follows? and System.schedulers_online() > 1
+    %{state | poll_until: if(poll?, do: now + @poll_time)}
   end
 
   # Every callback ends here that leaves a port program up. Who looks for a reply need not be told of it,

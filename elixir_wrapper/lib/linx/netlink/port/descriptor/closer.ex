@@ -4,15 +4,17 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   wanted.
 
   A raw descriptor has no owner. Between the moment it arrives and the moment its caller has it, the
-  caller may die. So the server gives each descriptor to this process to watch before it replies. The
+  caller may die. So the server puts each descriptor into a table of this process before it replies. The
   caller then says either
 
     * that it has *adopted* it: it has a socket of its own, over a duplicate, and the descriptor is to
       be closed; or
-    * that it has *claimed* it: the number is the caller's from now on; or
+    * that it has *claimed* it: it takes it out of the table, and the number is its own from now on; or
     * that it is to be *kept*: this process closes it when it is told to, or when the caller dies.
 
-  If the caller dies before it says any of these, the descriptor is closed.
+  If the caller dies before it says any of these, the descriptor is closed. Most callers speak at once. So this
+  process looks into the table only a moment later, and watches those who are still in it: until then, it
+  has no work to do, which would be in the way of the callers.
 
   Closing takes a trip to a dirty scheduler. Here, nobody waits for it, as long as it keeps up: callers
   who open sockets faster than descriptors can be closed would fill the BEAM's table, so they wait when
@@ -43,20 +45,32 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   alias Linx.Netlink.Port.{Descriptor, Detached, Netns, Wire}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
-  @enforce_keys [:pid, :pending]
+  @enforce_keys [:pid, :table, :counters]
   defstruct @enforce_keys
 
-  @typedoc "The process, and how many words of adoption it has not dealt with yet."
-  @type t() :: %__MODULE__{pid: pid(), pending: :atomics.atomics_ref()}
+  @typedoc """
+  The process; what it watches, for each id the caller and the descriptors; how many words of adoption it has
+  not dealt with yet, and whether it is going to look into the table.
+  """
+  @type t() :: %__MODULE__{pid: pid(), table: :ets.table(), counters: :atomics.atomics_ref()}
+
+  @pending 1
+  @will_look 2
 
   @most_pending 64
+
+  # In milliseconds.
+  @look_after 5
 
   @doc "Starts the one that belongs to the calling server."
   @spec start() :: t()
   def start do
-    pending = :atomics.new(1, [])
-    {:ok, pid} = GenServer.start(__MODULE__, {self(), pending})
-    %__MODULE__{pid: pid, pending: pending}
+    counters = :atomics.new(2, [])
+    table = :ets.new(__MODULE__, [:public])
+    {:ok, pid} = GenServer.start(__MODULE__, {self(), table, counters})
+    # So that it outlives the server.
+    :ets.give_away(table, pid, nil)
+    %__MODULE__{pid: pid, table: table, counters: counters}
   end
 
   @doc """
@@ -67,14 +81,21 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   def watch(_closer, []), do: :ok
 
   def watch(closer, brought) do
-    send(closer.pid, {:watch, brought})
+    :ets.insert(closer.table, brought)
+    look_soon(closer.pid, closer.counters)
+  end
+
+  defp look_soon(pid, counters) do
+    if :atomics.exchange(counters, @will_look, 1) == 0,
+      do: Process.send_after(pid, :look, @look_after)
+
     :ok
   end
 
   @doc "The caller's word that it has sockets of its own, and the descriptors are to be closed."
   @spec adopted(t(), Wire.id()) :: :ok
   def adopted(closer, id) do
-    if :atomics.add_get(closer.pending, 1, 1) <= @most_pending do
+    if :atomics.add_get(closer.counters, @pending, 1) <= @most_pending do
       send(closer.pid, {:adopted, id})
       :ok
     else
@@ -98,8 +119,11 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   """
   @spec claimed(t(), Wire.id()) :: :ok
   def claimed(closer, id) do
-    send(closer.pid, {:claimed, id})
+    :ets.delete(closer.table, id)
     :ok
+  rescue
+    # It has been killed, and its table is gone.
+    ArgumentError -> :ok
   end
 
   @doc """
@@ -182,22 +206,36 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   end
 
   @impl true
-  def init({server, pending}) do
+  def init({server, table, counters}) do
     Detached.detach(self())
     Process.monitor(server)
 
     {:ok,
-     %{server: server, pending: pending, watched: %{}, kept: %{}, gone?: false, processes: []}}
+     %{
+       server: server,
+       table: table,
+       counters: counters,
+       monitors: %{},
+       kept: %{},
+       gone?: false,
+       processes: []
+     }}
   end
 
   @impl true
   def handle_call(:watched, _from, state) do
-    count = Enum.reduce(state.watched, 0, fn {_id, {_monitor, fds}}, sum -> sum + length(fds) end)
+    state = look(state)
+
+    count =
+      for {_id, _caller, fds} <- :ets.tab2list(state.table),
+          reduce: 0,
+          do: (sum -> sum + length(fds))
+
     {:reply, count, state}
   end
 
   def handle_call({:adopted, id}, from, state) do
-    state = word(state, :adopted, id)
+    state = close_adopted(state, [id])
     GenServer.reply(from, :ok)
     done(state)
   end
@@ -210,43 +248,37 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   end
 
   @impl true
-  def handle_info({:watch, brought}, state) do
-    watched =
-      Enum.reduce(brought, state.watched, fn {id, caller, fds}, watched ->
-        # The id comes back in the message, so that nothing has to be looked for when a caller dies.
-        monitor = :erlang.monitor(:process, caller, tag: {:caller_down, id})
-        Map.put(watched, id, {monitor, fds})
-      end)
-
-    {:noreply, %{state | watched: watched}}
-  end
-
-  def handle_info({word, id}, state) when word in [:adopted, :claimed] do
-    state |> word(word, id) |> done()
-  end
+  def handle_info({:adopted, id}, state),
+    do: state |> close_adopted([id | others_adopted()]) |> done()
 
   def handle_info({:kept, %{id: id} = netns}, state) do
-    case Map.pop(state.watched, id) do
-      {{monitor, _fds}, watched} ->
-        {:noreply, %{state | watched: watched, kept: Map.put(state.kept, id, {monitor, netns})}}
+    case :ets.take(state.table, id) do
+      [{_id, caller, _fds}] ->
+        {monitor, monitors} = Map.pop_lazy(state.monitors, id, fn -> monitor(caller, id) end)
+        kept = Map.put(state.kept, id, {monitor, netns})
+        {:noreply, %{state | monitors: monitors, kept: kept}}
 
-      {nil, _watched} ->
+      [] ->
         {:noreply, state}
     end
   end
 
   def handle_info({:close, fds}, state) do
-    close_all(fds)
+    Descriptor.close_all(fds)
     {:noreply, state}
   end
 
+  def handle_info(:look, state) do
+    # Whatever comes from here on, has it look again.
+    :atomics.put(state.counters, @will_look, 0)
+    state |> look() |> done()
+  end
+
   def handle_info({{:caller_down, id}, _monitor, :process, _pid, _reason}, state) do
-    {{_monitor, fds}, watched} = Map.pop(state.watched, id, {nil, []})
     {netns, kept} = Map.pop(state.kept, id)
-    close_all(fds)
+    close_unsaid(state, id)
     close_kept(netns)
-    forget_pending(state)
-    done(%{state | watched: watched, kept: kept})
+    done(%{state | monitors: Map.delete(state.monitors, id), kept: kept})
   end
 
   def handle_info({:inherit, processes}, state) do
@@ -255,33 +287,60 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   def handle_info({:DOWN, _monitor, :process, server, _reason}, %{server: server} = state) do
     OSProcess.kill(state.processes)
-    done(%{state | gone?: true})
+    %{state | gone?: true} |> look() |> done()
   end
 
   def handle_info(_other, state), do: {:noreply, state}
 
-  defp word(state, word, id) do
-    if word == :adopted, do: :atomics.sub(state.pending, 1, 1)
+  # Watches the callers who are in the table, and those only.
+  defp look(state) do
+    waiting = for {id, caller, _fds} <- :ets.tab2list(state.table), into: %{}, do: {id, caller}
+    {known, spoken} = Map.split(state.monitors, Map.keys(waiting))
+    for {_id, monitor} <- spoken, do: Process.demonitor(monitor, [:flush])
 
-    case Map.pop(state.watched, id) do
-      {{monitor, fds}, watched} ->
-        Process.demonitor(monitor, [:flush])
-        if word == :adopted, do: close_all(fds)
-        %{state | watched: watched}
+    monitors =
+      for {id, caller} <- waiting,
+          not is_map_key(known, id),
+          into: known,
+          do: {id, monitor(caller, id)}
 
-      {nil, _watched} ->
-        state
+    %{state | monitors: monitors}
+  end
+
+  # The id comes back in the message, so that nothing has to be looked for when a caller dies.
+  defp monitor(caller, id), do: :erlang.monitor(:process, caller, tag: {:caller_down, id})
+
+  # Those whose words have come meanwhile.
+  defp others_adopted do
+    receive do
+      {:adopted, id} -> [id | others_adopted()]
+    after
+      0 -> []
     end
+  end
+
+  defp close_adopted(state, ids) do
+    :atomics.sub(state.counters, @pending, length(ids))
+    ids |> Enum.flat_map(&take(state.table, &1)) |> Descriptor.close_all()
+    {monitors, rest} = Map.split(state.monitors, ids)
+    for {_id, monitor} <- monitors, do: Process.demonitor(monitor, [:flush])
+    %{state | monitors: rest}
   end
 
   # A caller can die when it has counted its word, and not said it. If there is nothing to be read, no
   # other word is on its way, but for those that are being said.
-  defp forget_pending(state) do
+  defp close_unsaid(state, id) do
+    state.table |> take(id) |> Descriptor.close_all()
     {:message_queue_len, length} = Process.info(self(), :message_queue_len)
-    if length == 0, do: :atomics.put(state.pending, 1, 0)
+    if length == 0, do: :atomics.put(state.counters, @pending, 0)
   end
 
-  defp close_all(fds), do: Enum.each(fds, &Descriptor.close/1)
+  defp take(table, id) do
+    case :ets.take(table, id) do
+      [{_id, _caller, fds}] -> fds
+      [] -> []
+    end
+  end
 
   defp close_kept(nil), do: :ok
 
@@ -291,9 +350,15 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
     Descriptor.close(netns.fd)
   end
 
-  defp done(%{gone?: true, watched: watched, kept: kept} = state)
-       when watched == %{} and kept == %{},
-       do: {:stop, :normal, state}
+  # A claim is not told: while there is somebody left, it has to be looked for.
+  defp done(%{gone?: true, kept: kept} = state) when kept == %{} do
+    if :ets.info(state.table, :size) == 0 do
+      {:stop, :normal, state}
+    else
+      look_soon(self(), state.counters)
+      {:noreply, state}
+    end
+  end
 
   defp done(state), do: {:noreply, state}
 end

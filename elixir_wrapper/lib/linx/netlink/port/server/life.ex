@@ -98,7 +98,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   end
 
   @doc """
-  Deals with the replies that are there, and with whatever they mean.
+  Deals with the replies that are there, and with whatever they mean, as long as any are expected.
 
   Not without end: there are others to listen to.
   """
@@ -108,6 +108,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   defp receive_replies(state, left) do
     cond do
       not State.up?(state) -> state
+      not Requests.under_way?(state.requests) -> state
       left == 0 -> %{state | program: Program.listen_later(state.program)}
       true -> receive_reply(state, left)
     end
@@ -138,7 +139,11 @@ defmodule Linx.Netlink.Port.Server.Life do
         state = %{state | requests: requests}
         left = Delivery.deliver(landed, reply, brought, State.sender(state))
         answered = for {id, _request} <- landed, do: id
-        %{state | health: Health.answered(state.health, answered)} |> healthy() |> unasked(left)
+        health = Health.answered(state.health, answered)
+
+        %{state | health: health, answered_at: State.now(:microsecond)}
+        |> healthy()
+        |> unasked(left)
     end
   end
 

@@ -19,7 +19,8 @@ defmodule Linx.Netlink.Port.Server.State do
     health: nil,
     requests: %Requests{},
     backoff: %Backoff{},
-    # Until when to look for an answer, in microseconds.
+    # When the last answer came, and until when to look for the next one, in microseconds.
+    answered_at: nil,
     poll_until: nil,
     # Whether there are requests that nobody has tried to send yet.
     unsent?: false,
@@ -34,6 +35,7 @@ defmodule Linx.Netlink.Port.Server.State do
           health: Health.t() | nil,
           requests: Requests.t(),
           backoff: Backoff.t(),
+          answered_at: integer() | nil,
           poll_until: integer() | nil,
           unsent?: boolean(),
           alarm: Alarm.t(),

@@ -61,24 +61,36 @@ defmodule Linx.Netlink.Port.Descriptor.CloserTest do
     Linx.Netlink.Port.Native.close_fd(again)
   end
 
-  test "outlives its server until nothing is left to watch" do
-    test = self()
+  for word <- [:adopted, :claimed] do
+    test "outlives its server until nothing is left to watch: #{word}" do
+      test = self()
 
-    {server, server_monitor} =
-      spawn_monitor(fn ->
-        send(test, {:closer, Closer.start()})
-        receive do: (:die -> :ok)
-      end)
+      {server, server_monitor} =
+        spawn_monitor(fn ->
+          send(test, {:closer, Closer.start()})
+          receive do: (:die -> :ok)
+        end)
 
-    assert_receive {:closer, closer}, 10_000
-    monitor = Process.monitor(closer.pid)
-    fd = descriptor()
-    Closer.watch(closer, [{1, self(), [fd]}])
-    send(server, :die)
-    assert_receive {:DOWN, ^server_monitor, :process, ^server, :normal}, 10_000
-    assert Closer.watched(closer) == 1
-    Closer.adopted(closer, 1)
-    assert_receive {:DOWN, ^monitor, :process, _pid, :normal}, 10_000
-    refute open?(fd)
+      assert_receive {:closer, closer}, 10_000
+      monitor = Process.monitor(closer.pid)
+      fd = descriptor()
+      Closer.watch(closer, [{1, self(), [fd]}])
+      send(server, :die)
+      assert_receive {:DOWN, ^server_monitor, :process, ^server, :normal}, 10_000
+      assert Closer.watched(closer) == 1
+      apply(Closer, unquote(word), [closer, 1])
+      assert_receive {:DOWN, ^monitor, :process, _pid, :normal}, 10_000
+      assert open?(fd) == unquote(word == :claimed)
+      if open?(fd), do: Linx.Netlink.Port.Native.close_fd(fd)
+    end
+  end
+
+  test "closes what several callers have adopted" do
+    closer = Closer.start()
+    fds = for id <- 1..100, do: {id, descriptor()}
+    Closer.watch(closer, for({id, fd} <- fds, do: {id, self(), [fd]}))
+    for {id, _fd} <- fds, do: Closer.adopted(closer, id)
+    assert Closer.watched(closer) == 0
+    refute Enum.any?(fds, fn {_id, fd} -> open?(fd) end)
   end
 end
