@@ -175,6 +175,40 @@ defmodule Linx.Netlink.Port.DeploymentTest do
       assert_ends_together(beam)
     end
 
+    test "a port program that is stopped ends with the BEAM, however that ends", context do
+      for finish <- [
+            &Beam.kill/1,
+            &Beam.finish(&1, System, :halt),
+            &Beam.finish(&1, System, :stop),
+            &Beam.finish(&1, :init, :stop)
+          ] do
+        beam = deploy(context.machine, "4 ")
+        {:ok, %{program: %{os_pid: os_pid}}} = Beam.call(beam, Port, :info, [])
+        sudo = parent(os_pid)
+        stop(os_pid)
+        # It stops together with what it has started.
+        await_stopped(sudo)
+        finish.(beam)
+        await_gone(os_pid)
+        await_gone(sudo)
+      end
+    end
+
+    test "a port program that is stopped is replaced, and gone, though it can't be killed",
+         context do
+      beam = deploy(context.machine, "4 ")
+      {:ok, %{program: %{os_pid: os_pid}}} = Beam.call(beam, Port, :info, [])
+      sudo = parent(os_pid)
+      stop(os_pid)
+
+      assert Beam.call(beam, App, :open, [context.name, :route]) ==
+               {:error, {:port, :etimedout}}
+
+      await_gone(os_pid)
+      await_gone(sudo)
+      assert_looks_inside(beam, context.name, context.namespace)
+    end
+
     test "changes things where the BEAM may, and the sudoers file lets it", context do
       config = config("4 ")
       beam = deploy(context.machine, "2 ", config)
@@ -442,6 +476,12 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     {:ok, %{program: %{os_pid: os_pid}}} = Beam.call(beam, Port, :info, [])
     Beam.kill(beam)
     await_gone(os_pid)
+  end
+
+  defp parent(os_pid) do
+    status = File.read!("/proc/#{os_pid}/status")
+    [_line, parent] = Regex.run(~r/^PPid:\s*(\d+)$/m, status)
+    parent
   end
 
   # Started as the release of a section is, and handed a netlink socket as each of its streams, the port program

@@ -8,6 +8,7 @@
 
 mod caller;
 mod capabilities;
+mod crashes;
 mod descriptors;
 mod ending;
 mod environment;
@@ -23,6 +24,7 @@ mod threads;
 
 pub use caller::{caller_may_configure, is_more_than_caller};
 pub use capabilities::{BoundingSet, Held, Privileges, give_up_privileges};
+pub use crashes::die_of_crashes;
 pub use ending::end;
 pub use limits::raise_descriptor_limit;
 pub use panics::end_on_panic;
@@ -34,8 +36,8 @@ pub use streams::standard_streams_are_harmless;
 
 use std::io;
 
-/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps
-/// and being traced.
+/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps, being traced, and
+/// what was to be done about a crash.
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
 ///
@@ -53,6 +55,7 @@ use std::io;
 /// ```
 pub fn start_afresh() -> io::Result<()> {
     threads::must_be_one()?;
+    die_of_crashes()?;
     descriptors::close_inherited()?;
     environment::empty();
     limits::forbid_core_dumps()?;

@@ -2,6 +2,7 @@
 
 #[path = "../support/change.rs"]
 mod change;
+mod crashes;
 mod inherited;
 mod numbers;
 #[path = "../support/port.rs"]

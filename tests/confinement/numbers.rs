@@ -1,7 +1,7 @@
 //! The numbers of system calls, against the kernel's headers.
 
 use linx_netlink_port::confine::Scope;
-use linx_netlink_port::confine::seccomp::{Call, rules};
+use linx_netlink_port::confine::seccomp::{Call, refused, rules};
 use std::collections::HashMap;
 use std::fs::read_to_string;
 
@@ -28,7 +28,7 @@ fn numbers(header: &str) -> HashMap<String, u16> {
 
 fn check(header: &str, number: impl Fn(Call) -> Option<u16>) {
     let numbers = numbers(header);
-    for rule in rules(&Scope::default()) {
+    for rule in rules(&Scope::default()).iter().chain(refused()) {
         if let Some(number) = number(rule.call) {
             assert_eq!(numbers.get(rule.call.name), Some(&number), "{}", rule.call.name);
         }
@@ -48,8 +48,11 @@ fn of_aarch64() {
 
 #[test]
 fn both_architectures_have_every_call_but_one_for_waiting() {
-    let only_one = rules(&Scope::default()).into_iter().map(|rule| rule.call);
-    let only_one: Vec<_> = only_one
+    let rules = rules(&Scope::default());
+    let only_one: Vec<_> = rules
+        .iter()
+        .chain(refused())
+        .map(|rule| rule.call)
         .filter(|call| call.x86_64.is_none() || call.aarch64.is_none())
         .map(|call| call.name)
         .collect();

@@ -10,6 +10,14 @@ static void *wait_for_ever(void *nothing)
 	return nothing;
 }
 
+#ifdef FAULT
+int bind(int socket, const void *address, unsigned int length)
+{
+	*(volatile char *)8 = 0;
+	return socket + !address + length;
+}
+#endif
+
 __attribute__((constructor)) static void start(void)
 {
 	pthread_t thread;

@@ -1,17 +1,25 @@
 //! Libraries that are there before `main`, with threads of their own.
 
-use crate::port::{PROGRAM, Port, path, program, words};
+use crate::crashes::end;
+use crate::port::{PROGRAM, Port, atom, number, path, program, tuple, words};
 use crate::probe::without;
 use crate::scene::{Directory, run, with_private_mounts};
+use eetf::Map;
 use linx_netlink_client::Start;
 use nix::errno::Errno;
 use nix::libc;
+use std::collections::HashMap;
 use std::fs::{read_dir, read_to_string, write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 const SENTENCE: &str =
     "linx-netlink-port: a library has started a thread in it before its own start";
+
+/// What has glibc do in each thread, or with each block, what it doesn't do otherwise: in whichever version.
+const TUNABLES: &str = "GLIBC_TUNABLES=glibc.mem.decorate_maps=1:glibc.pthread.stack_hugetlb=0:\
+                        glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4096:glibc.malloc.perturb=1";
 
 /// The library, with more options for the compiler.
 fn library(directory: &Directory, options: &[&str]) -> PathBuf {
@@ -92,6 +100,26 @@ fn threads_are_seen_where_a_sandbox_refuses_the_call_that_tells() {
         Command::new(sh).args(rest).args([PROGRAM, "--version"]).output().expect("the program")
     });
     assert!(explained(&output).starts_with(SENTENCE));
+}
+
+#[test]
+fn a_fault_in_a_library_is_told_as_one() {
+    let mut port = preloaded_everywhere(&["-DFAULT"], || Port::start(&program()));
+    let (netns, options) =
+        (path("/proc/self/ns/net"), Map::from(HashMap::from([(atom("groups"), number(1))])).into());
+    let open = tuple([atom("open_in_netns"), netns, number(0), options]);
+    port.client.send(&tuple([number(1), open])).expect("a request is sent");
+    assert_eq!(end(&mut port).signal(), Some(libc::SIGSEGV));
+}
+
+#[test]
+fn what_tunables_have_the_c_library_do_ends_nothing_where_it_cannot_start_again() {
+    let no_proc = "mount -t tmpfs none /proc; exec \"$@\"";
+    let launcher = ["unshare", "--mount", "sh", "-c", no_proc, "sh", "env", TUNABLES];
+    let mut port = Port::start(&Start { launcher: words(&launcher), ..program() });
+    for _ in 0..20 {
+        assert!(port.open(atom("new"), 0).is_ok());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! It is this very test program, started again with one of its tests and a description of what to do
 //! in its environment.
 
-use linx_netlink_port::confine::{Scope, end_on_panic, restrict_system_calls};
+use linx_netlink_port::confine::{Scope, die_of_crashes, end_on_panic, restrict_system_calls};
 use linx_netlink_port::serve::thread;
 use linx_netlink_port::socket::Families;
 use nix::errno::Errno;
@@ -13,9 +13,11 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-use std::{env, hint};
+use std::{env, hint, ptr};
 
 const VARIABLE: &str = "LINX_PORT_PROBE";
 
@@ -130,6 +132,7 @@ fn run() {
         return;
     };
     end_on_panic();
+    die_of_crashes().expect("the default of two signals");
     let words: Vec<_> = task.split(' ').collect();
     if words[0] == "exec" {
         execute_with_failing_call(&words[1..]);
@@ -137,13 +140,18 @@ fn run() {
     // SAFETY: it changes no memory. A probe that hangs ends with SIGALRM.
     unsafe { libc::alarm(LONGEST) };
     let scope = if words[0] == "call" { scope(words[1]) } else { Scope::default() };
+    let beyond_the_end = map_empty_file();
     restrict_system_calls(&scope).expect("the filter");
     match words[0] {
         "call" => make_call(&words[2..]),
         "panic" => panic!("a panic under the filter"),
         "panic-in-a-thread" => in_a_thread(|| panic!("a panic in a thread")),
         "overflow" => in_a_thread(|| assert_eq!(overflow(0), 0)),
+        "overflow-of-a-library-thread" => assert_eq!(overflow(0), 0),
         "abort" => std::process::abort(),
+        "double-free" => free_twice(),
+        "no-memory" => write_to(ptr::without_provenance_mut(8)),
+        "no-file" => write_to(beyond_the_end),
         other => panic!("no task: {other}"),
     }
 }
@@ -188,6 +196,31 @@ fn execute_with_failing_call(words: &[&str]) -> ! {
     unsafe { libc::dup2(8, libc::STDOUT_FILENO) };
     let error = Command::new(words[0]).args(&words[1..]).exec();
     panic!("{}: {error}", words[0])
+}
+
+/// A page that belongs to a file, and is past its end.
+fn map_empty_file() -> *mut u8 {
+    let file = File::open(env::current_exe().expect("this program")).expect("a file");
+    let end = file.metadata().expect("its size").len().next_multiple_of(1 << 16);
+    let (protection, end) = (libc::PROT_READ | libc::PROT_WRITE, end as libc::off_t);
+    // SAFETY: a new mapping is nobody else's memory.
+    unsafe {
+        libc::mmap(ptr::null_mut(), 1, protection, libc::MAP_PRIVATE, file.as_raw_fd(), end).cast()
+    }
+}
+
+fn write_to(place: *mut u8) {
+    // SAFETY: none: this is where the process ends.
+    unsafe { place.write_volatile(1) }
+}
+
+fn free_twice() {
+    // SAFETY: none: this is where the process ends.
+    unsafe {
+        let block = hint::black_box(libc::malloc(64));
+        libc::free(block);
+        libc::free(hint::black_box(block));
+    }
 }
 
 /// Uses up the stack.

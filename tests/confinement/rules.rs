@@ -1,7 +1,7 @@
 //! Each rule of the filter, with arguments that it allows and with others.
 
 use crate::probe::{Outcome, SCOPES, call, call_within, probe, scope};
-use linx_netlink_port::confine::seccomp::{Check, Rule, rules};
+use linx_netlink_port::confine::seccomp::{Check, Rule, refused, rules};
 use nix::libc;
 use seccompiler::TargetArch;
 
@@ -69,7 +69,6 @@ fn each_lets_through_what_it_allows() {
         for (rule, number) in here(&own).filter(|(rule, _)| rule.call.name != "exit") {
             let expected = match rule.call.name {
                 "exit_group" => Outcome::Ended(255),
-                "clone3" => Outcome::Absent,
                 _ => Outcome::Allowed,
             };
             // Bad arguments of futex(2) are told to be absent.
@@ -83,6 +82,56 @@ fn each_lets_through_what_it_allows() {
 }
 
 #[test]
+fn what_a_c_library_may_want_is_refused_with_an_error_in_every_scope() {
+    for scope in SCOPES {
+        for (rule, number) in here(refused()) {
+            let outcome = call_within(scope, number, allowed(rule));
+            assert_eq!(outcome, Outcome::Absent, "{scope}: {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_both_allowed_and_refused() {
+    for (scope, all, _) in scopes() {
+        for rule in &all {
+            assert!(!is_refused(rule.call.name, &allowed(rule)), "{scope}: {rule:?}");
+        }
+    }
+}
+
+fn is_refused(call: &str, arguments: &[u64; 6]) -> bool {
+    refused().iter().any(|rule| rule.call.name == call && passes(rule, arguments))
+}
+
+#[test]
+fn what_would_be_an_attack_kills_though_a_call_of_the_same_name_does_not() {
+    let int = |value: i32| u64::from(value as u32);
+    let prctl = |option: i32| (libc::SYS_prctl, [int(option), 1, NOTHING, NOTHING, NOTHING, 0]);
+    let advise = |advice: i32| (libc::SYS_madvise, [0, 0, int(advice), 0, 0, 0]);
+    let attacks = [
+        prctl(libc::PR_SET_DUMPABLE),
+        prctl(libc::PR_SET_PTRACER),
+        prctl(libc::PR_SET_KEEPCAPS),
+        prctl(libc::PR_SET_SECUREBITS),
+        prctl(libc::PR_CAP_AMBIENT),
+        prctl(libc::PR_SET_SECCOMP),
+        prctl(libc::PR_SET_MM),
+        prctl(libc::PR_SET_CHILD_SUBREAPER),
+        advise(libc::MADV_HWPOISON),
+        advise(libc::MADV_SOFT_OFFLINE),
+        (libc::SYS_prlimit64, [1, 0, 0, 0, 0, 0]),
+        (libc::SYS_tgkill, [NOTHING, NOTHING, int(libc::SIGKILL), 0, 0, 0]),
+        (libc::SYS_tkill, [NOTHING, int(libc::SIGTERM), 0, 0, 0, 0]),
+        (libc::SYS_rt_sigaction, [int(libc::SIGSEGV), 0, 0, NOTHING, 0, 0]),
+        (libc::SYS_writev, [1, NOTHING, 1, 0, 0, 0]),
+    ];
+    for (number, arguments) in attacks {
+        assert_eq!(call(number, arguments), Outcome::Killed, "{number} {arguments:?}");
+    }
+}
+
+#[test]
 fn each_kills_for_other_arguments() {
     let mut tried = 0;
     for (scope, all, own) in scopes() {
@@ -91,8 +140,12 @@ fn each_kills_for_other_arguments() {
                 let forbidden = forbidden(rule, check, &all);
                 assert!(!forbidden.is_empty(), "nothing is forbidden by {check:?} of {rule:?}");
                 for arguments in forbidden {
+                    let expected = match is_refused(rule.call.name, &arguments) {
+                        true => Outcome::Absent,
+                        false => Outcome::Killed,
+                    };
                     let outcome = call_within(scope, number, arguments);
-                    assert_eq!(outcome, Outcome::Killed, "{scope}: {arguments:?} of {rule:?}");
+                    assert_eq!(outcome, expected, "{scope}: {arguments:?} of {rule:?}");
                     tried += 1;
                 }
             }
@@ -230,7 +283,15 @@ fn the_other_numbers_of_the_architecture_kill() {
 fn trouble_ends_the_process() {
     assert_eq!(probe("panic"), Outcome::Ended(101));
     assert_eq!(probe("panic-in-a-thread"), Outcome::Ended(101));
-    // It ends with a signal to the process itself, which no rule allows.
-    assert_eq!(probe("abort"), Outcome::Killed);
+    // Told as a crash, since it may not send itself the signal.
+    assert_eq!(probe("abort"), Outcome::Died(libc::SIGSEGV));
+    assert_eq!(probe("double-free"), Outcome::Died(libc::SIGSEGV));
     assert_eq!(probe("overflow"), Outcome::Died(libc::SIGSEGV));
+}
+
+#[test]
+fn a_crash_is_told_as_one() {
+    assert_eq!(probe("no-memory"), Outcome::Died(libc::SIGSEGV));
+    assert_eq!(probe("no-file"), Outcome::Died(libc::SIGBUS));
+    assert_eq!(probe("overflow-of-a-library-thread"), Outcome::Died(libc::SIGSEGV));
 }

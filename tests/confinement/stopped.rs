@@ -10,10 +10,10 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// More than any of it takes, on however slow a machine.
-const WAIT: Duration = Duration::from_secs(10);
+pub const WAIT: Duration = Duration::from_secs(10);
 
 /// A program that serves: with the hello alone, it may not have closed its own copy of the client's end yet.
-fn serving(start: &Start) -> Port {
+pub fn serving(start: &Start) -> Port {
     let mut port = Port::start(start);
     port.info();
     port
@@ -43,7 +43,7 @@ fn state(process: u32) -> Option<char> {
 }
 
 /// Whether it has ended, if that takes no longer than `time`.
-fn ends(process: &OwnedFd, time: Duration) -> bool {
+pub fn ends(process: &OwnedFd, time: Duration) -> bool {
     let time = Timespec::try_from(time).expect("a short time");
     let mut end = [PollFd::new(process, PollFlags::IN)];
     poll(&mut end, Some(&time)).expect("poll") == 1

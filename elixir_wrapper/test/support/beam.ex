@@ -34,15 +34,27 @@ defmodule Linx.Netlink.Port.Test.Beam do
 
   @doc "Ends it from outside, without a chance for it to do anything about it."
   def kill(beam) do
+    os_pid = call(beam, System, :pid, [])
+
+    await_end(beam, fn ->
+      {_output, 0} = System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"])
+    end)
+  end
+
+  @doc "Has it end itself by a function of one argument, the status."
+  def finish(beam, module, function) do
+    await_end(beam, fn -> :peer.cast(beam, module, function, [0]) end)
+  end
+
+  defp await_end(beam, finish) do
     Process.unlink(beam)
     monitor = Process.monitor(beam)
-    os_pid = call(beam, System, :pid, [])
-    {_output, 0} = System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"])
+    finish.()
 
     receive do
       {:DOWN, ^monitor, :process, ^beam, _reason} -> :ok
     after
-      @patience -> raise "the BEAM #{os_pid} is still there"
+      @patience -> raise "the BEAM is still there"
     end
   end
 

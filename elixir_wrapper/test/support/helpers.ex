@@ -45,7 +45,7 @@ defmodule Linx.Netlink.Port.Test.Helpers do
 
   def strike(os_pid, signal) do
     eventually("process #{os_pid} is gone", fn ->
-      # Again and again: Rust's runtime returns from the first SIGSEGV that comes from outside.
+      # Again and again: one that is just starting returns from the first SIGSEGV, by Rust's runtime.
       send_signal(os_pid, signal)
       gone?(os_pid)
     end)

@@ -1,13 +1,13 @@
 //! The system calls that the program may make, and with which arguments: `seccomp(2)`.
 //!
 //! Two filters are stacked, since each has one answer for what it does not let through. One
-//! answers `clone3` with `ENOSYS`, so that the C library falls back to `clone`, whose flags can be
-//! looked at. The other lets through what the [`rules`] allow and kills the process for anything
-//! else.
+//! answers what is [`refused`] with `ENOSYS`: nobody gains by it, and a C library can do without. The other kills
+//! the process for anything else that the [`rules`] don't allow: it would be an attack.
 
 #[cfg(target_env = "gnu")]
 mod glibc;
 mod number;
+mod refused;
 mod rule;
 mod sockets;
 mod table;
@@ -17,7 +17,6 @@ pub use rule::{Check, Needed, Rule};
 
 use super::Scope;
 use nix::libc;
-use number::CLONE3;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch, apply_filter,
@@ -48,6 +47,17 @@ pub fn rules(scope: &Scope) -> Vec<Rule> {
     let userns = if scope.userns { table::USERNS_RULES } else { &[] };
     let fixed = table::RULES.iter().chain(C_LIBRARY_RULES).chain(userns);
     fixed.cloned().chain(sockets::rules(scope)).collect()
+}
+
+/// What is refused with `ENOSYS`, in every scope.
+///
+/// ```
+/// use linx_netlink_port::confine::seccomp::refused;
+///
+/// assert!(refused().iter().any(|rule| rule.call.name == "clone3"));
+/// ```
+pub fn refused() -> &'static [Rule] {
+    refused::RULES
 }
 
 /// The filters could not be made or installed.
@@ -95,35 +105,44 @@ impl std::error::Error for FilterError {
 /// ```
 pub fn install(scope: &Scope) -> Result<(), FilterError> {
     let architecture = TargetArch::try_from(ARCH)?;
-    let filters = [no_clone3(architecture)?, only(&rules(scope), architecture)?];
+    let filters = [refuse(refused(), architecture)?, only(&rules(scope), architecture)?];
     filters.iter().try_for_each(|filter| apply_filter(filter)).map_err(FilterError)
 }
 
-/// The filter that answers `clone3` with `ENOSYS`.
-fn no_clone3(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let rules: BTreeMap<_, _> =
-        CLONE3.number(architecture).map(|number| (number, Vec::new())).into_iter().collect();
+/// The filter that answers what it is given with `ENOSYS`.
+fn refuse(refused: &[Rule], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
-    SeccompFilter::new(rules, SeccompAction::Allow, absent, architecture)?.try_into()
+    filter(refused, absent, SeccompAction::Allow, architecture)
 }
 
-/// The filter that kills the process for what no rule allows.
+/// The filter that kills the process for what no rule allows, and the other filter does not refuse: of two answers,
+/// the kernel takes the harder one.
 fn only(allowed: &[Rule], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for rule in allowed {
+    let rules = allowed.iter().chain(refused());
+    filter(rules, SeccompAction::Allow, SeccompAction::KillProcess, architecture)
+}
+
+/// The filter with one answer for what passes a rule, and another one for anything else.
+fn filter<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    passed: SeccompAction,
+    otherwise: SeccompAction,
+    architecture: TargetArch,
+) -> Result<BpfProgram, BackendError> {
+    let mut calls: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for rule in rules {
         if let Some(number) = rule.call.number(architecture) {
-            let alternatives = rules.entry(number).or_default();
+            let alternatives = calls.entry(number).or_default();
             if !rule.checks.is_empty() {
                 let checks = rule.checks.iter().map(condition).collect::<Result<_, _>>()?;
                 alternatives.push(SeccompRule::new(checks)?);
             }
         }
     }
-    if rules.is_empty() {
+    if calls.is_empty() {
         return Err(BackendError::InvalidTargetArch(format!("{architecture:?}")));
     }
-    let (allow, kill) = (SeccompAction::Allow, SeccompAction::KillProcess);
-    SeccompFilter::new(rules, kill, allow, architecture)?.try_into()
+    SeccompFilter::new(calls, otherwise, passed, architecture)?.try_into()
 }
 
 fn condition(check: &Check) -> Result<SeccompCondition, BackendError> {
@@ -152,7 +171,7 @@ mod tests {
     #[test]
     fn both_architectures_get_a_filter() {
         for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
-            assert!(no_clone3(architecture).is_ok_and(|filter| !filter.is_empty()));
+            assert!(refuse(refused(), architecture).is_ok_and(|filter| !filter.is_empty()));
             let short = only(&rules(&without_userns()), architecture).expect("a filter");
             let long = only(&rules(&Scope::default()), architecture).expect("a filter");
             assert!(short.len() < long.len() && long.len() < 1000, "{}", long.len());
@@ -168,7 +187,7 @@ mod tests {
     fn a_call_is_allowed_with_any_arguments_or_with_some() {
         // A rule without checks beside others would make them pointless.
         for scope in [Scope::default(), without_userns(), with(&[16], &[0]), with(&[2, 17], &[])] {
-            let rules = rules(&scope);
+            let rules = [rules(&scope), refused().to_vec()].concat();
             for rule in rules.iter().filter(|rule| rule.checks.is_empty()) {
                 assert_eq!(rules.iter().filter(|it| it.call == rule.call).count(), 1, "{rule:?}");
             }

@@ -1,8 +1,8 @@
 use super::Call;
 use std::borrow::Cow;
 
-/// A system call that is allowed, if its arguments pass all checks. Several rules for one call are
-/// alternatives.
+/// A system call that is allowed, or refused with an error, if its arguments pass all checks. Several rules for one
+/// call are alternatives.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The call, with its number on each architecture.

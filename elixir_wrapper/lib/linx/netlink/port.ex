@@ -67,7 +67,7 @@ defmodule Linx.Netlink.Port do
   ## When the port program fails
 
   It is started again by the next call; requests in flight are sent once more, if there is time left.
-  One that doesn't answer (stopped, say) is killed and replaced. If it keeps failing, it is given
+  One that doesn't answer (stopped, say) is ended and replaced. If it keeps failing, it is given
   more and more time, up to a second, in which calls fail at once. Each failure is one line in the log,
   which says what to do. Errors of the stage `:port` are
 

@@ -104,7 +104,7 @@ defmodule Linx.Netlink.Port.Test.Soak.Chaos do
         world
         |> World.random_namespace()
         |> DoomedBeam.start(paths, directory)
-        |> DoomedBeam.kill()
+        |> DoomedBeam.finish()
       after
         File.rm_rf!(directory)
       end

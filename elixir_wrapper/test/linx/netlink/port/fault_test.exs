@@ -48,7 +48,7 @@ defmodule Linx.Netlink.Port.FaultTest do
       assert os_pid(server) == os_pid
     end
 
-    test "for longer, calls time out in time, and it is killed and replaced", context do
+    test "for longer, calls time out in time, and it is ended and replaced", context do
       {server, os_pid} = start_stopped_server()
 
       log =

@@ -1,5 +1,5 @@
 defmodule Linx.Netlink.Port.OrphanTest do
-  @moduledoc "What is left when a BEAM is killed: nothing."
+  @moduledoc "What is left when a BEAM is killed, or ends otherwise: nothing."
 
   use Linx.Netlink.Port.Test.Case
 
@@ -31,9 +31,19 @@ defmodule Linx.Netlink.Port.OrphanTest do
     Hanging.release(hanging)
   end
 
+  for ending <- [:kill, :halt, :stop, :init_stop] do
+    test "its port program is gone at once although it is stopped, by #{ending}", context do
+      beam = DoomedBeam.start(context.namespace, [], context.directory)
+      stop(beam.program)
+      time = DoomedBeam.finish(beam, unquote(ending))
+      assert time < @at_once, "it took #{time} µs"
+      assert_nothing_left(context)
+    end
+  end
+
   # In microseconds, how long its port program outlives it.
   defp kill_beam(context, paths) do
-    context.namespace |> DoomedBeam.start(paths, context.directory) |> DoomedBeam.kill()
+    context.namespace |> DoomedBeam.start(paths, context.directory) |> DoomedBeam.finish()
   end
 
   # A socket of a BEAM that is gone keeps no namespace.

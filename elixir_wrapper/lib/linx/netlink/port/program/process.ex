@@ -9,10 +9,14 @@ defmodule Linx.Netlink.Port.Program.Process do
   (`hidepid`), and so is not killed.
   """
 
+  require Logger
+
   alias Linx.Netlink.Port.Detached
 
   # In milliseconds.
   @retry_delay 100
+  # How many of them one that was killed may take to be gone.
+  @retries 50
 
   @enforce_keys [:pid, :started]
   defstruct @enforce_keys
@@ -44,7 +48,8 @@ defmodule Linx.Netlink.Port.Program.Process do
   Kills processes that may not listen to anything else. Nobody waits for it.
 
   The BEAM can't send signals; a shell can, and is there on every machine. It is a last resort: the
-  port program ends by itself when its input does, unless it is stopped or is none.
+  port program ends by itself when its input does, unless it hangs or is none. One that belongs to another user
+  (behind `sudo`) can't be killed. What is still there after 5 seconds, the log says.
 
   ## Example
 
@@ -58,7 +63,7 @@ defmodule Linx.Netlink.Port.Program.Process do
   @spec kill([t()]) :: :ok
   def kill(processes) do
     # By the calling process, which may be the last thing that its application does.
-    Detached.detach(spawn(fn -> Enum.each(processes, &kill_now/1) end))
+    Enum.each(processes, &Detached.detach(spawn(fn -> kill_now(&1) end)))
   end
 
   # Reading /proc and starting a shell take descriptors, and the BEAM may have none left just now.
@@ -71,28 +76,49 @@ defmodule Linx.Netlink.Port.Program.Process do
   end
 
   defp kill_or_retry(%__MODULE__{pid: pid} = process) do
-    System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+    {said, _status} = System.cmd("/bin/sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+    await_end(process, String.trim(said), @retries)
   rescue
     _error in ErlangError -> retry(process)
   end
 
-  defp retry(process) do
+  defp await_end(%__MODULE__{pid: pid, started: started} = process, said, retries) do
+    cond do
+      started(pid) != {:ok, started} ->
+        :ok
+
+      retries == 0 ->
+        Logger.error("process #{pid} was to be killed, and is still there#{why(said)}")
+
+      true ->
+        later(fn -> await_end(process, said, retries - 1) end)
+    end
+  end
+
+  # What the shell had to say of it.
+  defp why(""), do: ""
+  defp why(said), do: ": #{inspect(said)}"
+
+  defp retry(process), do: later(fn -> kill_now(process) end)
+
+  defp later(work) do
     receive do
     after
-      @retry_delay -> kill_now(process)
+      @retry_delay -> work.()
     end
   end
 
   # The 22nd field of /proc/PID/stat. The second, the name, may contain anything, but ends with the
-  # last parenthesis.
+  # last parenthesis. One that is only waited for by its parent has ended.
   defp started(pid) do
     with {:ok, stat} <- File.read("/proc/#{pid}/stat"),
          fields when is_binary(fields) <- stat |> String.split(") ") |> List.last(),
-         {:ok, started} <- fields |> String.split(" ") |> Enum.fetch(19) do
+         [state | _more] = fields when state not in ["Z", "X"] <- String.split(fields, " "),
+         {:ok, started} <- Enum.fetch(fields, 19) do
       {:ok, started}
     else
       {:error, reason} -> {:error, reason}
-      _no_stat -> :error
+      _ended -> :error
     end
   end
 end

@@ -248,8 +248,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   @doc "Replaces a port program that has not answered its probe."
   @spec hung(State.t()) :: State.t()
   def hung(state) do
-    text =
-      "#{Program.describe(state.program)} does not answer any more; it is killed and replaced"
+    text = "#{Program.describe(state.program)} does not answer any more; it is ended and replaced"
 
     down(state, @etimedout, text)
   end
