@@ -8,6 +8,7 @@ use std::fs;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ARCHITECTURE.md");
 const TITLE: &str = "\n## The rooms of the port program\n";
+const INSIDE: &str = "\n## Inside the rooms of the port program\n";
 const ARROW: &str = "──►";
 
 #[derive(Clone)]
@@ -32,6 +33,15 @@ pub fn drawing() -> Vec<Line> {
         section.lines().filter_map(|line| line.strip_prefix("    ")).map(line).collect();
     assert!(!lines.is_empty(), "nothing is drawn in {PAGE}");
     lines
+}
+
+/// The files that are named under the title of those inside the rooms.
+pub fn inside() -> Vec<String> {
+    let page = fs::read_to_string(PAGE).expect("the page");
+    let (_, section) = page.split_once(INSIDE).expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("    "));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 fn line(text: &str) -> Line {

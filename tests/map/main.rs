@@ -6,6 +6,8 @@ mod source;
 
 use drawing::drawing;
 use source::{Arrows, Tree};
+use std::fs;
+use std::path::Path;
 
 /// Everything that is wrong, line by line.
 fn fail_with(wrong: &[String]) {
@@ -100,4 +102,33 @@ fn no_file_is_taken_from_elsewhere() {
     let tree = Tree::read();
     let taken: Vec<&str> = tree.files_with("#[path").collect();
     assert!(taken.is_empty(), "{taken:?} hide whose code they use");
+}
+
+#[test]
+fn every_file_of_the_port_program_says_what_it_is_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    // By the folder and the name; a folder by its own and the one above it. Rooms are drawn elsewhere.
+    let name = |path: &Path| path.file_stem().map(|it| it.to_string_lossy().into_owned());
+    let mut there: Vec<String> = files
+        .iter()
+        .map(|file| if file.ends_with("mod.rs") { file.parent().unwrap_or(file) } else { file })
+        .filter_map(|file| Some(format!("{}/{}", name(file.parent()?)?, name(file)?)))
+        .filter(|it| !it.starts_with("src/"))
+        .collect();
+    let mut said = drawing::inside();
+    there.sort();
+    said.sort();
+    assert_eq!(said, there);
 }

@@ -17,7 +17,7 @@ defmodule Linx.Netlink.Port.Host do
   alias Linx.Netlink.Port.{Descriptor, Errno, Options, Sockaddr, What}
   alias Linx.Netlink.Port.Program.Pair
 
-  @typedoc "The step that failed, and its error number."
+  @typedoc "The stage that failed, and its error number."
   @type reason() :: {:socket | :setsockopt | :bind | :listen, pos_integer()}
 
   @eperm 1
