@@ -22,12 +22,13 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{self, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// More than the few system calls of the child need.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// How long the child may take, in seconds. It takes a fraction of a millisecond.
-const TIME: libc::time_t = 5;
+/// How long the child may take. It takes a fraction of a millisecond.
+const TIME: Duration = Duration::from_secs(5);
 
 /// The kernel has 64, and blocks SIGKILL and SIGSTOP for nobody.
 const ALL_SIGNALS: u64 = u64::MAX;
@@ -121,7 +122,7 @@ fn die_in_time() -> Result<(), Failure> {
     let mut timer: libc::c_int = 0;
     let kill = SigevNotify::SigevSignal { signal: SIGKILL, si_value: 0 };
     let mut event = SigEvent::new(kill).sigevent();
-    let (time, never) = (TimeSpec::new(TIME, 0), TimeSpec::new(0, 0));
+    let (time, never) = (TimeSpec::from_duration(TIME), TimeSpec::new(0, 0));
     let time = libc::itimerspec { it_interval: *never.as_ref(), it_value: *time.as_ref() };
     // SAFETY: the kernel reads the event and the time, and writes the timer's number.
     let (created, set) = unsafe {

@@ -17,7 +17,7 @@ use crate::scene::{Namespace, cookie_of_netns, in_thread};
 use crate::socket;
 use crate::wire::eventually;
 
-const NS_GET_USERNS: libc::c_ulong = 0xb701;
+const NS_GET_USERNS: libc::Ioctl = 0xb701;
 
 /// The inode of the user namespace to which a network namespace belongs.
 fn owner(netns: &OwnedFd) -> u64 {
