@@ -201,6 +201,7 @@ defmodule Linx.Netlink.Port.ConsistencyTest do
       said =
         for {files, pattern} <- %{
               "program.ex" => ~r/"(?:speaks version|closed|said|prints|lost) [^"#]*"/,
+              "program/said.ex" => ~r/"(?:sent|could) [^"#]*"/,
               "server/*.ex" => ~r/"[^"\n]*(?:dropped|replaced|within)[^"\n]*"/
             },
             path <- Path.wildcard(@root <> "/elixir_wrapper/lib/linx/netlink/port/" <> files),

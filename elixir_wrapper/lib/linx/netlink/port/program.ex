@@ -46,7 +46,7 @@ defmodule Linx.Netlink.Port.Program do
   """
 
   alias Linx.Netlink.Port.{Errno, Netns, Text, Wire}
-  alias Linx.Netlink.Port.Program.{Executable, Pair, Rendezvous}
+  alias Linx.Netlink.Port.Program.{Executable, Pair, Rendezvous, Said, Status}
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:executable, :port, :os_pid, :process, :rendezvous]
@@ -189,7 +189,7 @@ defmodule Linx.Netlink.Port.Program do
   def listen(%__MODULE__{pair: pair} = program) do
     case Pair.receive_message(pair) do
       {:ok, bytes, fds, truncated?} ->
-        {message(Wire.decode(bytes), {fds, truncated?}), program}
+        {Said.on_pair(Wire.decode(bytes), {fds, truncated?}), program}
 
       :wait ->
         {nil, %{program | listening?: true}}
@@ -214,7 +214,7 @@ defmodule Linx.Netlink.Port.Program do
   @spec poll(t()) :: event() | nil
   def poll(%__MODULE__{pair: pair}) do
     case Pair.poll_message(pair) do
-      {:ok, bytes, fds, truncated?} -> message(Wire.decode(bytes), {fds, truncated?})
+      {:ok, bytes, fds, truncated?} -> Said.on_pair(Wire.decode(bytes), {fds, truncated?})
       # Its end is for `listen/1` to find.
       _nothing -> nil
     end
@@ -234,10 +234,8 @@ defmodule Linx.Netlink.Port.Program do
 
   # The BEAM closes a port whose pipe nobody reads any more, and then isn't told the status of its program.
   def handle(%__MODULE__{port: port} = program, {:EXIT, port, :epipe}) do
-    text =
-      describe(program) <> " ended, or closed its stdin, before it had read what was sent to it"
-
-    {program, [{:down, @epipe, text}]}
+    text = " ended, or closed its stdin, before it had read what was sent to it"
+    {program, [{:down, @epipe, describe(program) <> text}]}
   end
 
   def handle(%__MODULE__{port: port} = program, {:EXIT, port, reason}) do
@@ -281,25 +279,10 @@ defmodule Linx.Netlink.Port.Program do
   defp name(executable), do: "the port program #{Text.short(executable.path)}"
 
   defp open_port(executable, rendezvous) do
-    options = [
-      # Not {:packet, 4}: the BEAM would allocate whatever length a program announces that prints
-      # something else, and wait for it.
-      :stream,
-      :binary,
-      :exit_status,
-      :hide,
-      args: Executable.arguments(executable, rendezvous.address)
-    ]
-
-    {:ok, Port.open({:spawn_executable, executable.command}, options)}
-  rescue
-    error in ErlangError -> failed(rendezvous, error.original)
-    _error in ArgumentError -> failed(rendezvous, :einval)
-  end
-
-  defp failed(rendezvous, reason) do
-    Rendezvous.close(rendezvous)
-    {:error, Errno.to_code(reason)}
+    with {:error, code} <- Executable.open_port(executable, rendezvous.address) do
+      Rendezvous.close(rendezvous)
+      {:error, code}
+    end
   end
 
   defp os_pid(port) do
@@ -309,8 +292,7 @@ defmodule Linx.Netlink.Port.Program do
     end
   end
 
-  # Not the process as identified: one with capabilities can't be looked at where /proc hides the
-  # processes of others (hidepid).
+  # Not the process as identified: one with capabilities can't be looked at under hidepid.
   defp guest(%__MODULE__{executable: executable, os_pid: os_pid}) do
     cond do
       Executable.launched?(executable) -> :launched
@@ -378,10 +360,6 @@ defmodule Linx.Netlink.Port.Program do
 
   defp unreachable(program, text), do: describe(program) <> " can't be talked to: " <> text
 
-  defp message({:reply, id, reply}, brought), do: {:reply, id, reply, brought}
-  defp message({:unreadable, id}, brought) when id != nil, do: unreadable(id, brought)
-  defp message(other, {fds, _truncated?}), do: strange(other, fds)
-
   # It has nothing to say before it has been asked, and is asked nothing before its hello.
   defp read(%__MODULE__{hello: nil} = program, _data), do: rubbish(program)
 
@@ -396,21 +374,7 @@ defmodule Linx.Netlink.Port.Program do
     down(program, @eproto, "prints something else than frames; is it the right file?")
   end
 
-  defp frames(program, frames), do: {program, Enum.map(frames, &frame(Wire.decode(&1)))}
-
-  defp frame({:reply, id, reply}), do: {:reply, id, reply, {[], false}}
-  defp frame({:unreadable, id}) when id != nil, do: unreadable(id, {[], false})
-
-  defp frame({:protocol_error, reason}),
-    do: {:strange, "could not read a request: #{Text.term(reason)}", []}
-
-  defp frame(other), do: strange(other, [])
-
-  defp strange(other, fds),
-    do: {:strange, "sent what is no reply, dropped: #{Text.term(other)}", fds}
-
-  # An answer, if not an intelligible one: whoever waits for it gets an error rather than nothing.
-  defp unreadable(id, brought), do: {:reply, id, {:error, {:port, @eproto}}, brought}
+  defp frames(program, frames), do: {program, Enum.map(frames, &Said.in_frame(Wire.decode(&1)))}
 
   defp close_port(port) do
     Port.close(port)
@@ -420,65 +384,16 @@ defmodule Linx.Netlink.Port.Program do
     ArgumentError -> :ok
   end
 
-  defp ended(%__MODULE__{hello: nil, peer: nil} = program, status) do
-    if Executable.launched?(program.executable) do
-      "the launcher #{Text.short(program.executable.command)} of #{describe(program)} ended with status " <>
-        "#{status} before the port program said hello" <> launcher_reason(status)
-    else
-      describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
+  defp ended(%__MODULE__{executable: executable} = program, status) do
+    cond do
+      program.hello ->
+        Status.after_hello(describe(program), status)
+
+      program.peer == nil and Executable.launched?(executable) ->
+        Status.launched(executable, describe(program), status)
+
+      true ->
+        Status.before_hello(describe(program), status)
     end
   end
-
-  defp ended(%__MODULE__{hello: nil} = program, status),
-    do: describe(program) <> " ended with status #{status} before it said hello" <> reason(status)
-
-  defp ended(program, status) do
-    describe(program) <> " ended with status #{status}; it is started again when it is needed"
-  end
-
-  defp reason(0), do: "; it did not even try: is it the right file?"
-
-  # Its own, or the error number of an execve(2) that failed.
-  defp reason(1) do
-    case bounded() do
-      [] -> "; what it wrote on the BEAM's stderr says why"
-      names -> "; the BEAM's bounding set lacks #{Enum.join(names, ", ")}: " <> not_executed()
-    end
-  end
-
-  defp reason(2),
-    do: "; it did not take its arguments: is it the right file, and are :args right?"
-
-  defp reason(3), do: "; it could not reach the rendezvous"
-  defp reason(4), do: "; the BEAM's stderr is no pipe, file, terminal, null device or unix socket"
-  defp reason(8), do: "; it is no program that this machine can run"
-  defp reason(101), do: "; what it wrote on the BEAM's stderr tells of the fault in it"
-  defp reason(status) when status > 128, do: "; signal #{status - 128} ended it"
-  defp reason(_status), do: ""
-
-  defp bounded do
-    case File.read("/proc/self/status") do
-      {:ok, status} -> Executable.unbounded(status)
-      {:error, _reason} -> []
-    end
-  end
-
-  defp not_executed,
-    do: "if its file has one of them, the kernel does not execute it (operation not permitted)"
-
-  defp launcher_reason(0), do: "; is it to start the port program, and not to leave it alone?"
-
-  defp launcher_reason(1),
-    do: "; what it wrote on the BEAM's stderr says why: may it start this without a password?"
-
-  defp launcher_reason(2), do: "; it or the port program did not take its arguments"
-
-  defp launcher_reason(3),
-    do:
-      "; the port program could not reach the rendezvous: is it in the BEAM's network namespace?"
-
-  defp launcher_reason(status) when status in [126, 127],
-    do: "; it could not run the port program"
-
-  defp launcher_reason(status), do: reason(status)
 end

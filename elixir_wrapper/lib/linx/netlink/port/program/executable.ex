@@ -127,6 +127,29 @@ defmodule Linx.Netlink.Port.Program.Executable do
   end
 
   @doc """
+  Starts the command, to meet the calling process at this address. What it prints and its exit status come as
+  messages of the port. An error is a number: the system has no process or no memory for it, or the BEAM no
+  descriptor, or the kernel doesn't run it.
+  """
+  @spec open_port(t(), String.t()) :: {:ok, port()} | {:error, pos_integer()}
+  def open_port(%__MODULE__{command: command} = executable, address) do
+    options = [
+      # Not {:packet, 4}: the BEAM would allocate whatever length a program announces that prints
+      # something else, and wait for it.
+      :stream,
+      :binary,
+      :exit_status,
+      :hide,
+      args: arguments(executable, address)
+    ]
+
+    {:ok, Port.open({:spawn_executable, command}, options)}
+  rescue
+    error in ErlangError -> {:error, Errno.to_code(error.original)}
+    _error in ArgumentError -> {:error, Errno.to_code(:einval)}
+  end
+
+  @doc """
   The capabilities that the port program's file may have and the BEAM's bounding set has not. The kernel
   doesn't execute a file that has one of them (`EPERM`), and the exit status is 1.
 
