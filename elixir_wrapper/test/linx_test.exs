@@ -83,7 +83,7 @@ defmodule Linx.Netlink.Port.LinxTest do
 
     for name <- Enum.map(modules, &inspect/1) ++ files do
       assert name =~
-               ~r/^(Linx\.Netlink\.Port|Mix\.LinxNetlinkPort|Mix\.Tasks\.Compile\.LinxNetlinkPort)\b/
+               ~r/^((Inspect\.)?Linx\.Netlink\.Port|Mix\.LinxNetlinkPort|Mix\.Tasks\.Compile\.LinxNetlinkPort)\b/
     end
   end
 

@@ -40,8 +40,6 @@ impl Admission {
     }
 
     /// A place for the request of a frame of this many bytes, or `None` where there is none.
-    ///
-    /// Only the thread whose turn it is to read may ask: when a place is freed, one is told.
     pub fn admit(&'static self, bytes: usize) -> Option<Place> {
         let is_full = |taken: &Taken| taken.places >= self.limit || taken.bytes + bytes > MAX_BYTES;
         let mut taken = self
@@ -83,7 +81,7 @@ impl Place {
         if self.answering {
             self.answering = false;
             self.admission.lock().answering -= 1;
-            self.admission.freed.notify_one();
+            self.admission.freed.notify_all();
         }
     }
 }
@@ -94,7 +92,7 @@ impl Drop for Place {
         taken.places -= 1;
         taken.bytes -= self.bytes;
         taken.answering -= usize::from(self.answering);
-        self.admission.freed.notify_one();
+        self.admission.freed.notify_all();
     }
 }
 

@@ -56,8 +56,9 @@ impl Server {
             match self.admission.admit(bytes) {
                 Some(place) => return Ok(Some(Job { ticket, entries, place })),
                 None => {
-                    self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN));
+                    // Before the answer, after which the client may name them again.
                     self.forget(&sent_keys(&entries));
+                    self.refuse(ticket, Stage::Thread.fails()(Errno::EAGAIN));
                 }
             }
         }

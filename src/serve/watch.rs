@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// When the client is gone, requests that are still in the pipe get this many milliseconds, so
@@ -40,8 +40,8 @@ pub fn watch(server: &'static Server) {
                 server.closers.close(server, to_close);
             }
             Ok(Event::None) | Err(Errno::EINTR) => {}
-            // Then the end of file must do.
-            Err(_) => return,
+            // Then the end of file must do, until another watches.
+            Err(_) => return server.watching.store(false, Release),
         }
     }
     // Nothing to wait for but time.

@@ -10,6 +10,7 @@ pub use families::{Families, SOCK_PACKET};
 
 use crate::wire::{Failure, Options, Setting, Socket, Stage};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{NetlinkAddr, bind};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 use std::num::NonZeroU32;
@@ -19,7 +20,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 ///
 /// Fails at the stage `socket` as `socket(2)` does (`EAFNOSUPPORT`, `ESOCKTNOSUPPORT` and
 /// `EPROTONOSUPPORT` for what the kernel has not, `EPERM` for what takes privilege, `EMFILE` when there can
-/// be no more descriptors).
+/// be no more descriptors); at the stage `listen` with `EACCES` for a unix socket that is to listen. Those who
+/// connect to one are told who made it listen (`SO_PEERCRED`), and would believe that they talk to the program:
+/// its client makes it listen himself.
 ///
 /// ```
 /// use linx_netlink_port::socket::open;
@@ -30,6 +33,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// assert_eq!(failure.to_string(), "socket: Protocol not supported");
 /// ```
 pub fn open(socket: &Socket) -> Result<OwnedFd, Failure> {
+    let listens = socket.options.0.iter().any(|it| matches!(it, Setting::Backlog(_)));
+    if listens && i32::from(socket.domain) == libc::AF_UNIX {
+        return Err(Stage::Listen.fails()(Errno::EACCES));
+    }
     // The kernel judges the numbers: as they were given, with all their bits.
     let family = AddressFamily::from_raw(socket.domain);
     let kind = SocketType::from_raw(socket.kind.into());

@@ -225,3 +225,16 @@ fn ten_thousand_of_all_kinds_leave_nothing() {
     port.holds_again(before);
     port.end();
 }
+
+#[test]
+fn a_unix_socket_is_made_to_listen_by_its_client() {
+    // Those who connect would be told that the program listens: SO_PEERCRED.
+    let namespace = Namespace::new();
+    let mut port = Port::start();
+    for kind in [libc::SOCK_STREAM, libc::SOCK_SEQPACKET] {
+        let options = map([("listen", int(1))]);
+        let request = open_with(namespace.by_path(), any(libc::AF_UNIX, kind, 0), options);
+        assert_eq!(port.ask(request).failure(), at("listen", libc::EACCES));
+    }
+    port.end();
+}

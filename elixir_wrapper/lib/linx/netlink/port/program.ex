@@ -171,7 +171,7 @@ defmodule Linx.Netlink.Port.Program do
   def send_netnses(%__MODULE__{pair: pair}, carried) do
     Enum.reduce_while(carried, :ok, fn {key, netns}, :ok ->
       case Netns.borrow(netns, &Pair.send_message(pair, Wire.key(key), &1)) do
-        result when result in [:ok, :closed] -> {:cont, :ok}
+        result when result in [:ok, :closed, {:error, :ebadf}] -> {:cont, :ok}
         {:error, :epipe} -> {:halt, :closed}
         {:error, _for_now} -> {:halt, :busy}
       end

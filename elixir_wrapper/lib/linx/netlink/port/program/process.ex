@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Program.Process do
 
   require Logger
 
-  alias Linx.Netlink.Port.Detached
+  alias Linx.Netlink.Port.{Detached, Text}
 
   # In milliseconds.
   @retry_delay 100
@@ -97,7 +97,7 @@ defmodule Linx.Netlink.Port.Program.Process do
 
   # What the shell had to say of it.
   defp why(""), do: ""
-  defp why(said), do: ": #{inspect(said)}"
+  defp why(said), do: ": #{Text.term(said)}"
 
   defp retry(process), do: later(fn -> kill_now(process) end)
 
