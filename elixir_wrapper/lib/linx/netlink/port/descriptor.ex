@@ -182,6 +182,8 @@ defmodule Linx.Netlink.Port.Descriptor do
   An error is the reason that `:socket` gives, such as `:ebadf` (it isn't open), `:enotsock` (it is no
   socket), `:einval` (it is bound already), `:eperm` (the groups take `CAP_NET_ADMIN`) or `:emfile`.
   """
+  # The fun says what came of it by its end.
+  @dialyzer {:nowarn_function, bind: 2}
   @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
   def bind(fd, groups) do
     {_pid, monitor} = spawn_monitor(fn -> exit({:shutdown, bind_duplicate(fd, groups)}) end)

@@ -175,7 +175,8 @@ defmodule Linx.Netlink.Port.Netns do
       iex> Netns.elsewhere({:ok, {:places, ["/run/netns/a", "/n/a"]}}, {:error, {:setns, 22}})
       nil
   """
-  @spec elsewhere(term(), {:ok, term()} | {:error, term()}) :: {:ok, wire()} | nil
+  @spec elsewhere(term(), {:ok, term()} | {:error, term()}) ::
+          {:ok, {:places, [binary(), ...]}} | nil
   def elsewhere({:ok, {:places, [_here, next | more]}}, {:error, {:open, code}})
       when code in [@enoent, @eacces, @enotdir],
       do: {:ok, {:places, [next | more]}}

@@ -109,20 +109,22 @@ defmodule Linx.Netlink.Port.Settings do
   defp rendezvous!(nil), do: nil
 
   defp rendezvous!(address) do
-    if is_binary(address) and String.contains?(address, <<0>>), do: wrong_rendezvous!(address)
-
-    case address do
-      "@" <> name when byte_size(name) in 1..@longest_address -> address
-      "/" <> _path when byte_size(address) <= @longest_address -> address
-      _other -> wrong_rendezvous!(address)
+    if rendezvous?(address) do
+      address
+    else
+      raise ArgumentError,
+            "the option :rendezvous must be an absolute path of 107 bytes at most, or @ and a name, got: " <>
+              Text.term(address)
     end
   end
 
-  defp wrong_rendezvous!(address) do
-    raise ArgumentError,
-          "the option :rendezvous must be an absolute path of 107 bytes at most, or @ and a name, got: " <>
-            Text.term(address)
-  end
+  defp rendezvous?("@" <> name),
+    do: byte_size(name) in 1..@longest_address and not String.contains?(name, <<0>>)
+
+  defp rendezvous?("/" <> _path = address),
+    do: byte_size(address) <= @longest_address and not String.contains?(address, <<0>>)
+
+  defp rendezvous?(_other), do: false
 
   defp words!(_key, nil), do: []
 

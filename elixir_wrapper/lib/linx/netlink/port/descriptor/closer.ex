@@ -86,8 +86,9 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   end
 
   defp look_soon(pid, counters) do
-    if :atomics.exchange(counters, @will_look, 1) == 0,
-      do: Process.send_after(pid, :look, @look_after)
+    _timer =
+      if :atomics.exchange(counters, @will_look, 1) == 0,
+        do: Process.send_after(pid, :look, @look_after)
 
     :ok
   end

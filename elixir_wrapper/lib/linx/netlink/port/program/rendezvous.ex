@@ -115,7 +115,7 @@ defmodule Linx.Netlink.Port.Program.Rendezvous do
       result = :socket.connect(socket, sockaddr(path))
       _ = :socket.close(socket)
 
-      if result == {:error, :econnrefused} and socket_file?(path), do: File.rm(path)
+      _ = if result == {:error, :econnrefused} and socket_file?(path), do: File.rm(path)
       :ok
     end
   end
@@ -155,7 +155,7 @@ defmodule Linx.Netlink.Port.Program.Rendezvous do
   def close(nil), do: :ok
 
   def close(%__MODULE__{} = rendezvous) do
-    remove(rendezvous.address)
+    _ = remove(rendezvous.address)
     _ = if rendezvous.connection, do: :socket.close(rendezvous.connection)
     _ = :socket.close(rendezvous.listener)
     :ok
