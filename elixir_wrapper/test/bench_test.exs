@@ -34,6 +34,7 @@ defmodule Linx.Netlink.Port.BenchTest do
   for {signal, status} <- [INT: 130, TERM: 143] do
     # The first time, it builds what is compared.
     @tag timeout: 600_000
+    @tag :bench
     test "ends at once by SIG#{signal}, with all that it has started, and replaces nothing" do
       before = Enum.map(@results, &File.stat!/1)
       port = Port.open({:spawn_executable, @script}, [:binary, :exit_status, :stderr_to_stdout])
