@@ -32,9 +32,7 @@ impl<'a> Opener<'a> {
                 let file = self.check_sent(sent, allowed)?;
                 self.open_file(file, &entry.what, None)
             }
-            Where::New(Owner::Program) => {
-                allowed.and_then(|()| self.make_and_open(entry, &entry.what))
-            }
+            Where::New(Owner::Program) => allowed.and_then(|()| self.make_and_open(&entry.what)),
             Where::New(Owner::User) => allowed.and_then(|()| self.make_for_user(&entry.what)),
         }
     }
@@ -97,12 +95,11 @@ impl<'a> Opener<'a> {
         outcome
     }
 
-    fn make_and_open(&mut self, entry: &Entry, what: &What) -> Result<OwnedFd, Failure> {
+    fn make_and_open(&mut self, what: &What) -> Result<OwnedFd, Failure> {
         match netns::make() {
             Ok(()) => self.entered = None,
             Err(refusal) if refusal.errno == Errno::EPERM => {
-                let for_user = Entry { netns: Where::New(Owner::User), ..entry.clone() };
-                self.server.policy.check(&for_user)?;
+                self.server.policy.check_new(Owner::User)?;
                 return self.make_for_user(what);
             }
             Err(failure) => return Err(failure),

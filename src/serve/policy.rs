@@ -12,7 +12,7 @@ pub struct Policy {
     pub families: Families,
     /// Knows how large the buffers of a socket may be.
     pub buffers: Buffers,
-    /// Whether nothing can be changed over the netlink sockets.
+    /// Whether nothing can be changed over the sockets.
     pub read_only: bool,
     /// Whether user namespaces are entered and made.
     pub userns: bool,
@@ -40,9 +40,13 @@ impl Policy {
         match &entry.netns {
             Where::Named(_) => Ok(()),
             Where::Sent(_) => allowed(self.descriptors, Stage::Open),
-            Where::New(Owner::Program) => allowed(self.new, Stage::Unshare),
-            Where::New(Owner::User) => allowed(self.new && self.userns, Stage::Unshare),
+            Where::New(owner) => self.check_new(*owner),
         }
+    }
+
+    /// Refuses with `EACCES` to make a namespace of this owner's.
+    pub(super) fn check_new(&self, owner: Owner) -> Result<(), Failure> {
+        allowed(self.new && (owner == Owner::Program || self.userns), Stage::Unshare)
     }
 }
 

@@ -51,6 +51,18 @@ defmodule Linx.Netlink.Port.Test.Impostor do
     path
   end
 
+  @doc "One that never connects, but has a child that says hello in its place."
+  @spec with_strange_guest() :: Path.t()
+  def with_strange_guest do
+    unconnected_script("""
+    if os.fork() == 0:
+        connection = connect()
+        hello()
+    else:
+        sys.stdin.read()
+    """)
+  end
+
   @doc "A term, as bytes in Python."
   @spec bytes(term()) :: String.t()
   def bytes(term) do

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::built::port_program;
-use crate::support::{Directory, Namespace, await_death, copy_program, repl, run, script};
+use crate::support::{Directory, Namespace, await_death, copy_program, piped, repl, run, script};
 
 #[test]
 fn answers_and_nothing_else() {
@@ -223,13 +223,7 @@ fn a_user_without_privileges_sees_the_cookie() {
 #[test]
 fn the_port_programs_death_is_an_error() {
     for keep_going in [false, true] {
-        let mut repl = Command::new(repl())
-            .args(keep_going.then_some("--keep-going"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut repl = piped(keep_going.then_some("--keep-going").as_slice());
         let mut stdin = repl.stdin.take().unwrap();
         let mut stdout = BufReader::new(repl.stdout.take().unwrap());
         stdin.write_all(b"info\n").unwrap();

@@ -1,7 +1,7 @@
 //! Namespaces to play in, and the REPL to run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -104,16 +104,17 @@ pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
     run("cp", &[from.as_ref().to_str().unwrap(), to.to_str().unwrap()]);
 }
 
+/// The REPL without a terminal.
+pub fn piped(arguments: &[&str]) -> Child {
+    let mut repl = Command::new(repl());
+    repl.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    repl.spawn().unwrap()
+}
+
 /// Runs the REPL without a terminal: status, stdout and stderr.
 pub fn script(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     use std::io::Write;
-    let mut repl = Command::new(repl())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut repl = piped(arguments);
     let mut stdin = repl.stdin.take().unwrap();
     // It may have ended before it has read everything.
     let _ = stdin.write_all(input.as_bytes());

@@ -140,16 +140,7 @@ defmodule Linx.Netlink.Port.ExecutableTest do
   end
 
   test "one that says hello from another process is not believed" do
-    # The child connects; the process that was started does not.
-    body = """
-    if os.fork() == 0:
-        connection = connect()
-        hello()
-    else:
-        sys.stdin.read()
-    """
-
-    call = call(Impostor.unconnected_script(body))
+    call = call(Impostor.with_strange_guest())
     assert call.error.errno == :etimedout
   end
 

@@ -112,19 +112,10 @@ defmodule Linx.Netlink.Port.RendezvousTest do
   end
 
   test "a stranger who meets the server there is not believed", context do
-    # The child connects; the process that was started does not.
-    body = """
-    if os.fork() == 0:
-        connection = connect()
-        hello()
-    else:
-        sys.stdin.read()
-    """
-
     server =
       start_server(
         rendezvous: context.path,
-        executable: Impostor.unconnected_script(body),
+        executable: Impostor.with_strange_guest(),
         timeout: 1_000
       )
 

@@ -49,8 +49,6 @@ defmodule Linx.Netlink.Port.Program.Pair do
   @spec poll_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
   def poll_message(socket), do: receive_message(socket, 0)
 
-  # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
-  # taking descriptors and passing them on.
   @doc """
   Sends a message with a descriptor, without waiting. The descriptor stays open.
 
@@ -68,6 +66,8 @@ defmodule Linx.Netlink.Port.Program.Pair do
     end
   end
 
+  # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
+  # taking descriptors and passing them on.
   defp receive_message(socket, timeout) do
     :erlang.yield()
 

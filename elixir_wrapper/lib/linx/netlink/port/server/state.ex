@@ -56,16 +56,13 @@ defmodule Linx.Netlink.Port.Server.State do
 
   @doc "Tells all who wait that the port program can't be used, and why."
   @spec fail_all(t(), Errno.reason()) :: t()
-  def fail_all(state, code) do
-    {failed, requests} = Requests.clear(state.requests)
-    Enum.each(failed, &Delivery.fail(&1, code))
-    %{state | requests: requests}
-  end
+  def fail_all(state, code), do: state.requests |> Requests.clear() |> failed(state, code)
 
   @doc "Lines up again what a port program that died has not answered. What was sent twice has failed."
   @spec resend(t(), pos_integer()) :: t()
-  def resend(state, code) do
-    {failed, requests} = Requests.resend(state.requests)
+  def resend(state, code), do: state.requests |> Requests.resend() |> failed(state, code)
+
+  defp failed({failed, requests}, state, code) do
     Enum.each(failed, &Delivery.fail(&1, code))
     %{state | requests: requests}
   end
