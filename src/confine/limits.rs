@@ -28,3 +28,9 @@ pub fn raise_descriptor_limit() -> Result<(), Errno> {
 pub fn forbid_core_dumps() -> Result<(), Errno> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
 }
+
+/// No thread gets the processor before others by another policy, or by a smaller nice value, `sched(7)`.
+pub fn forbid_priorities() -> Result<(), Errno> {
+    setrlimit(Resource::RLIMIT_RTPRIO, 0, 0)?;
+    setrlimit(Resource::RLIMIT_NICE, 0, 0)
+}

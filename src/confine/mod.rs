@@ -36,7 +36,7 @@ pub use streams::standard_streams_are_harmless;
 
 use std::io;
 
-/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps, being traced, and
+/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps, priorities, being traced, and
 /// what was to be done about a crash.
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
@@ -59,6 +59,7 @@ pub fn start_afresh() -> io::Result<()> {
     descriptors::close_inherited()?;
     environment::empty();
     limits::forbid_core_dumps()?;
+    limits::forbid_priorities()?;
     process::set_umask();
     process::forbid_dumping()?;
     process::forbid_new_privileges()?;

@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 /// How many threads wait for something to read.
 const SPARES: usize = 8;
 
-/// With fewer than this, the missing ones are started, all at once, when the request of the moment has
-/// been answered.
+/// Where requests follow each other at once, the missing ones are started together, when there are fewer than
+/// this. Else each is replaced when it has answered: of several that were started together, the kernel lets the
+/// last wait for a whole slice of whoever is on its processor when it is woken.
 const FEW: usize = SPARES / 2;
 
 /// With fewer than this, they are started before it is served: it may take for ever.
@@ -60,7 +61,7 @@ fn stand_by(server: &'static Server) {
         server.main.unpark();
     }
     job.serve(server);
-    if left < FEW {
+    if left < FEW || !server.pace.is_fast() {
         server.main.unpark();
     }
 }

@@ -8,7 +8,6 @@ use crate::wire::{
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::thread::yield_now;
 
 /// A request that takes a thread of its own.
 #[derive(Debug)]
@@ -146,7 +145,7 @@ impl Job {
             server.bell.ring();
         }
         // The client, which may wait for this processor, runs before anything is closed or ends.
-        yield_now();
+        server.slice.give_way();
     }
 }
 

@@ -21,6 +21,7 @@ mod output;
 mod pace;
 mod policy;
 mod received;
+mod slice;
 pub mod thread;
 mod watch;
 
@@ -38,6 +39,7 @@ use output::Output;
 use pace::Pace;
 use received::Received;
 use rustix::io::Errno;
+use slice::Slice;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
@@ -92,6 +94,7 @@ pub struct Server {
     reader: Mutex<FrameReader>,
     bell: Bell,
     pace: Pace,
+    slice: Slice,
     output: Output,
     /// Descriptors that were asked of a child in another user namespace.
     through_userns: AtomicU64,
@@ -124,6 +127,7 @@ impl Server {
             reader: Mutex::new(FrameReader::new()),
             bell: Bell::new()?,
             pace: Pace::new(),
+            slice: Slice::short(),
             output: Output::new(held),
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),

@@ -70,7 +70,7 @@ impl Pace {
             if let Some(found) = look() {
                 return Some(found);
             }
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
         self.row.store(0, Relaxed);
         None

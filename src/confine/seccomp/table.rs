@@ -58,6 +58,11 @@ pub const RULES: &[Rule] = &[
         &[],
         "std: Instant, where the machine has no clock that can be read without the kernel",
     ),
+    elsewhere(
+        SCHED_SETATTR,
+        &[is(0, 0)],
+        "serve: a thread's own slice, where the kernel has that and the program its usual policy",
+    ),
     always(SCHED_YIELD, "serve: a client that has its answer runs before the thread ends"),
     always(EXIT_GROUP, "serve: the end of the program"),
     elsewhere(
