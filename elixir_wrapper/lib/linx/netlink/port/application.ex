@@ -11,7 +11,7 @@ defmodule Linx.Netlink.Port.Application do
   use Application
 
   alias Linx.Netlink.Port.Native.Replacement
-  alias Linx.Netlink.Port.Telemetry
+  alias Linx.Netlink.Port.{Lane, Telemetry}
 
   # What its modules use, and what the log uses to tell of it.
   @used_by_them [:calendar, :erl_posix_msg, :inet, :prim_file, :socket] ++
@@ -22,6 +22,8 @@ defmodule Linx.Netlink.Port.Application do
   def start(_type, _args) do
     load()
     Telemetry.detect()
+    # It lives as long as this process, which is as long as the application.
+    Lane.make_table()
     Supervisor.start_link(children(), strategy: :one_for_one, name: __MODULE__.Supervisor)
   end
 

@@ -1,7 +1,7 @@
 defmodule Linx.Netlink.Port.Call do
   @moduledoc "What a caller does, in its own process: asks a server, and waits."
 
-  alias Linx.Netlink.Port.{Errno, Wire}
+  alias Linx.Netlink.Port.{Errno, Lane, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Server.{Outcome, Requests}
 
@@ -37,7 +37,26 @@ defmodule Linx.Netlink.Port.Call do
   """
   @spec request(GenServer.server(), Requests.expectation(), Wire.command(), time()) :: answer()
   def request(server, expect, command, time) do
-    GenServer.call(server, {expect, command, time}, :infinity)
+    request = {expect, command, time}
+
+    case Lane.request(server, expect, command) do
+      :closed -> ask(server, request)
+      {:late, lane, flight} -> hand_over(lane, flight, request)
+      answer -> answer
+    end
+  end
+
+  # To the server whose lane it was: by now another may have its name.
+  defp hand_over(lane, flight, request) do
+    with {:error, reason} <- ask(lane.server, {:handed_over, flight, request}) do
+      # One that is gone has not heard of it.
+      Closer.claimed(lane.closer, flight)
+      {:error, if(reason == {:port, :no_server}, do: {:port, @epipe}, else: reason)}
+    end
+  end
+
+  defp ask(server, request) do
+    GenServer.call(server, request, :infinity)
   catch
     :exit, reason -> {:error, {:port, lost(reason)}}
   end

@@ -154,12 +154,12 @@ defmodule Linx.Netlink.Port.Netns do
   @spec path(binary()) :: {:ok, binary()} | {:error, {:open, pos_integer()}}
   def path(path) when byte_size(path) >= @path_max, do: {:error, {:open, @enametoolong}}
 
-  def path(path) do
-    case :binary.match(path, <<0>>) do
-      :nomatch -> absolute(path)
-      _found -> {:error, {:open, @einval}}
-    end
-  end
+  def path(path), do: if(nul?(path), do: {:error, {:open, @einval}}, else: absolute(path))
+
+  # Most paths are short. What searches long ones has to be set up.
+  defp nul?(<<0, _rest::binary>>), do: true
+  defp nul?(<<_byte, rest::binary>>), do: nul?(rest)
+  defp nul?(<<>>), do: false
 
   @doc """
   Where to look next for a name that was not found; `nil` where there is nothing more to be done.

@@ -30,10 +30,14 @@ defmodule Linx.Netlink.Port.Procfs do
   @spec for_others(binary()) :: binary()
   def for_others("/" <> _rest = path) do
     # Most paths are not split to be looked at.
-    if :binary.match(path, "self") == :nomatch, do: path, else: translate(path)
+    if self?(path), do: translate(path), else: path
   end
 
   def for_others(path), do: path
+
+  defp self?(<<"self", _rest::binary>>), do: true
+  defp self?(<<_byte, rest::binary>>), do: self?(rest)
+  defp self?(<<>>), do: false
 
   defp translate(path) do
     with ["proc", itself | rest] when itself in @itself <- names(path),

@@ -35,10 +35,10 @@ defmodule Linx.Netlink.Port.Program do
       {:ok, 1, [hello.os_pid]}
       iex> {nil, program} = Program.listen(program)
       iex> {:ok, command} = Wire.open("/proc/self/ns/net", 0, %{})
-      iex> Program.send_frame(program, Wire.frame(7, [command]))
+      iex> Program.send_frame(program.port, Wire.frame(7, [command]))
       :ok
       iex> {program, []} = await.({program, []}, fn {program, _events} -> not program.listening? end)
-      iex> {:reply, 7, :ok, {[fd], false}} = Program.poll(program)
+      iex> {:reply, 7, :ok, {[fd], false}} = Program.poll(program.pair)
       iex> {Descriptor.close(fd), Program.listen_later(program).listening?}
       {:ok, true}
       iex> {Program.stop(program), Program.describe(program) == "the port program " <> executable.path}
@@ -59,8 +59,9 @@ defmodule Linx.Netlink.Port.Program do
     :pair,
     :hello,
     :peer,
-    # Whether a message will tell when there is something on the pair, or it has ended.
+    # Whether a message will tell of something on the pair, and how to take that back.
     listening?: false,
+    select: nil,
     buffer: ""
   ]
 
@@ -74,6 +75,7 @@ defmodule Linx.Netlink.Port.Program do
           hello: map() | nil,
           peer: OSProcess.t() | nil,
           listening?: boolean(),
+          select: :socket.select_info() | nil,
           buffer: binary()
         }
 
@@ -91,7 +93,6 @@ defmodule Linx.Netlink.Port.Program do
   @epipe 32
   @eproto 71
   @emfile 24
-  @eaddrinuse 98
 
   @doc """
   Starts it, to meet it at this address, or at one that nobody has used before. It is up when it says so.
@@ -119,22 +120,9 @@ defmodule Linx.Netlink.Port.Program do
       {program, events} = accept(program)
       {:ok, program, events}
     else
-      {:error, reason} -> {:error, reason, unstarted(executable, reason, address)}
+      {:error, reason} -> {:error, reason, Status.not_started(name(executable), reason, address)}
     end
   end
-
-  defp unstarted(executable, :bad_rendezvous, address) do
-    "#{name(executable)} can't be started: the directory of the rendezvous #{Text.short(address)} " <>
-      "must be the BEAM's user's alone (mode 0700)"
-  end
-
-  defp unstarted(executable, @eaddrinuse, address) do
-    "#{name(executable)} can't be started: somebody else listens at the rendezvous " <>
-      "#{Text.short(address || "")}, or has put a file there; each server needs one of its own"
-  end
-
-  defp unstarted(executable, code, _address),
-    do: "#{name(executable)} can't be started: #{Errno.describe(code)}"
 
   @doc """
   Ends the rendezvous.
@@ -154,8 +142,8 @@ defmodule Linx.Netlink.Port.Program do
   `:busy` means that the port program is behind with reading, and `:closed` that it is gone, and that
   a message which says so is on its way.
   """
-  @spec send_frame(t(), iodata()) :: :ok | :busy | :closed
-  def send_frame(%__MODULE__{port: port}, frame) do
+  @spec send_frame(port(), iodata()) :: :ok | :busy | :closed
+  def send_frame(port, frame) do
     if Port.command(port, frame, [:nosuspend]), do: :ok, else: :busy
   rescue
     ArgumentError -> :closed
@@ -191,8 +179,8 @@ defmodule Linx.Netlink.Port.Program do
       {:ok, bytes, fds, truncated?} ->
         {Said.on_pair(Wire.decode(bytes), {fds, truncated?}), program}
 
-      :wait ->
-        {nil, %{program | listening?: true}}
+      {:wait, info} ->
+        {nil, %{program | listening?: true, select: info}}
 
       _closed_or_broken ->
         text = "closed its end of the pair; it is replaced"
@@ -207,12 +195,21 @@ defmodule Linx.Netlink.Port.Program do
     %{program | listening?: true}
   end
 
+  @doc "Has no message tell of a reply, so that another process can look for one."
+  @spec listen_no_more(t()) :: t()
+  def listen_no_more(%__MODULE__{select: nil} = program), do: program
+
+  def listen_no_more(%__MODULE__{pair: pair, select: info} = program) do
+    Pair.cancel(pair, info)
+    %{program | listening?: false, select: nil}
+  end
+
   @doc """
   The next reply on the pair; `nil` if there is none. To be told of it takes two more threads of the
   BEAM, which have to wake up.
   """
-  @spec poll(t()) :: event() | nil
-  def poll(%__MODULE__{pair: pair}) do
+  @spec poll(:socket.socket()) :: event() | nil
+  def poll(pair) do
     case Pair.poll_message(pair) do
       {:ok, bytes, fds, truncated?} -> Said.on_pair(Wire.decode(bytes), {fds, truncated?})
       # Its end is for `listen/1` to find.
@@ -222,9 +219,13 @@ defmodule Linx.Netlink.Port.Program do
 
   @doc "Turns a message into events; `:ignored` if it isn't about this port program."
   @spec handle(t(), term()) :: {t(), [event()]} | :ignored
-  # To be followed by `listen/1`, as long as a reply is expected.
-  def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, _ref}),
-    do: {%{program | listening?: false}, []}
+  def handle(%__MODULE__{pair: pair} = program, {:"$socket", pair, :select, ref}) do
+    case program.select do
+      # The message was on its way when it was taken back.
+      {:select_info, _tag, other} when other != ref -> {program, []}
+      _it -> {%{program | listening?: false, select: nil}, []}
+    end
+  end
 
   def handle(%__MODULE__{port: port} = program, {port, {:data, data}}), do: read(program, data)
 
@@ -319,7 +320,7 @@ defmodule Linx.Netlink.Port.Program do
   defp receive_hello(program) do
     case Rendezvous.receive_hello(program.rendezvous) do
       {:ok, bytes, fds, truncated?} -> greet(program, Wire.decode(bytes), fds, truncated?)
-      :wait -> {program, []}
+      {:wait, _info} -> {program, []}
       :closed -> {program, [{:ending, @eproto, "closed the rendezvous without a hello"}]}
       {:error, reason} -> down(program, Errno.to_code(reason), "lost the rendezvous")
     end

@@ -11,25 +11,17 @@ defmodule Linx.Netlink.Port.Server do
   the next start after a failure, another try to send.
 
   It sends when nobody has anything more to say to it, so that requests that come together leave together.
-  Where requests follow each other at once, it then looks again and again for the answer to one, or to two, for
-  a moment, as schedulers do before they sleep, instead of being woken, which would take longer than to serve
-  the request. After a pause it doesn't: it could keep the port program, which has to wake up, from running.
-  Whatever else there is to do comes first.
+  When it has nothing to do, it leaves the lane open, by which a caller gets past it
+  (`Linx.Netlink.Port.Lane`).
 
   How the port program comes and goes, and what it says, is `Linx.Netlink.Port.Server.Life`.
   """
 
   use GenServer
 
-  alias Linx.Netlink.Port.{Descriptor, Program, Settings, Wire}
-  alias Linx.Netlink.Port.Descriptor.Closer
+  alias Linx.Netlink.Port.{Descriptor, Lane, Program, Settings, Wire}
+  alias Linx.Netlink.Port.Descriptor.{Closer, Watched}
   alias Linx.Netlink.Port.Server.{Alarm, Health, Life, Requests, Sending, State}
-
-  # How long to look for an answer, in microseconds: most requests take less. And for how many.
-  @poll_time 200
-  @few 2
-  # How soon after an answer a request follows at once.
-  @at_once 500
 
   @doc """
   Starts a server.
@@ -53,9 +45,9 @@ defmodule Linx.Netlink.Port.Server do
     Descriptor.check!()
     # Loads what replies are made of, so that `:safe` knows the atoms.
     _ = Wire.vocabulary()
-    closer = Closer.start()
+    closer = Closer.start({Lane, :forget, [self()]})
     Process.monitor(closer.pid)
-    {:ok, %State{settings: settings, closer: closer}}
+    {:ok, %State{settings: settings, closer: closer, lane: Lane.new(closer)}}
   end
 
   @impl true
@@ -65,12 +57,24 @@ defmodule Linx.Netlink.Port.Server do
     wait(state)
   end
 
-  def handle_call({expect, command, {asked_at, timeout}}, from, state) do
+  # What a caller has sent by the lane.
+  def handle_call({:handed_over, flight, request}, from, state) do
+    # With a whole turn before it, it isn't killed between taking what came early and passing it on.
+    :erlang.yield()
+    {_expect, _command, {asked_at, _timeout}} = request
+    pair = Watched.take_asked(state.closer.table, flight)
+    take(request, from, state, &Life.adopt(&1, &2, pair, flight, asked_at))
+  end
+
+  def handle_call(request, from, state),
+    do: take(request, from, state, fn state, _id -> state end)
+
+  defp take({expect, command, {asked_at, timeout}}, from, state, taken) do
     case Life.ready(state) do
       {:ok, state} ->
         deadline = asked_at + (timeout || state.settings.timeout)
-        {_id, state} = State.take(state, from, expect, deadline, command)
-        state |> State.wake_at(deadline) |> poll_soon() |> wait()
+        {id, state} = State.take(state, from, expect, deadline, command)
+        state |> taken.(id) |> State.wake_at(deadline) |> wait()
 
       {:error, code, state} ->
         {:reply, {:error, {:port, code}}, state}
@@ -82,7 +86,7 @@ defmodule Linx.Netlink.Port.Server do
     wait(wake(%{state | alarm: Alarm.fired(state.alarm)}))
   end
 
-  def handle_info(:timeout, state), do: state |> Sending.send_unsent() |> poll() |> wait()
+  def handle_info(:timeout, state), do: state |> Sending.send_unsent() |> wait()
 
   def handle_info({:hung?, id}, state) do
     if Health.hung?(state.health, id), do: wait(Life.hung(state)), else: wait(state)
@@ -91,6 +95,15 @@ defmodule Linx.Netlink.Port.Server do
   def handle_info({:DOWN, _monitor, :process, pid, reason}, %{closer: %{pid: pid}} = state) do
     {:stop, {:closer, reason}, state}
   end
+
+  def handle_info({:found, pair, key, event}, state) do
+    # As above.
+    :erlang.yield()
+    Closer.claimed(state.closer, key)
+    state |> Life.found(pair, event) |> wait()
+  end
+
+  def handle_info({:lost, id}, state), do: state |> Life.lost(id) |> wait()
 
   def handle_info(_message, %{program: nil} = state), do: {:noreply, state}
 
@@ -102,39 +115,43 @@ defmodule Linx.Netlink.Port.Server do
   end
 
   @impl true
-  def terminate(_reason, %{program: nil}), do: :ok
-
-  def terminate(_reason, state), do: Program.stop(state.program)
+  def terminate(_reason, state) do
+    _ = Lane.lead_to(state.lane, nil)
+    if state.program, do: Program.stop(state.program), else: :ok
+  end
 
   ## Replies
 
-  # With one scheduler, it would be in the way of others.
-  defp poll_soon(state) do
-    now = State.now(:microsecond)
-    follows? = state.answered_at != nil and now - state.answered_at < @at_once
-    poll? = follows? and System.schedulers_online() > 1
-    %{state | poll_until: if(poll?, do: now + @poll_time)}
-  end
-
-  # Every callback ends here that leaves a port program up. Who looks for a reply need not be told of it,
-  # nor does anybody who expects none. With many on their way, one message tells of several.
+  # Every callback ends here that leaves a port program up. Who expects no reply need not be told of it. With
+  # many on their way, one message tells of several.
   defp wait(state) do
     cond do
       not State.up?(state) -> {:noreply, state}
-      state.unsent? or poll?(state) -> {:noreply, state, 0}
-      state.program.listening? or not Requests.under_way?(state.requests) -> {:noreply, state}
-      true -> state |> Life.receive_replies() |> Sending.flush() |> wait()
+      state.unsent? -> send_soon(state)
+      not state.program.listening? and State.expecting?(state) -> receive_and_wait(state)
+      State.idle?(state) and not state.crowded? -> open_lane(state)
+      true -> close_lane(state)
     end
   end
 
-  defp poll?(%{requests: requests, poll_until: until}) do
-    until != nil and Requests.under_way?(requests) and Requests.count(requests) <= @few and
-      State.now(:microsecond) < until
+  defp receive_and_wait(state), do: state |> Life.receive_replies() |> Sending.flush() |> wait()
+
+  defp send_soon(state) do
+    Lane.close(state.lane)
+    {:noreply, state, 0}
   end
 
-  defp poll(state) do
-    event = if State.up?(state) and poll?(state), do: Program.poll(state.program)
-    if event, do: state |> Life.event(event) |> Sending.flush(), else: state
+  defp close_lane(state) do
+    Lane.close(state.lane)
+    {:noreply, state}
+  end
+
+  # Of an answer that nobody waits for, and that is still to come, the server is told.
+  defp open_lane(state) do
+    expecting? = State.expecting?(state)
+    program = if expecting?, do: state.program, else: Program.listen_no_more(state.program)
+    Lane.open(state.lane)
+    {:noreply, %{state | program: program}}
   end
 
   ## Time

@@ -6,7 +6,8 @@ defmodule Linx.Netlink.Port.HangingTest do
   import ExUnit.CaptureLog
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.{Call, Error, Wire}
+  alias Linx.Netlink.Port.{Call, Descriptor, Error, Lane, Wire}
+  alias Linx.Netlink.Port.Descriptor.Closer
 
   @timeout 60_000
 
@@ -36,6 +37,36 @@ defmodule Linx.Netlink.Port.HangingTest do
     eventually("the port program has #{count} in flight", fn ->
       info(server).program.requests.in_flight == count
     end)
+  end
+
+  test "callers get past the server while a request hangs that nobody waits for", context do
+    server = start_server()
+    path = Hanging.path(context.hanging, 1)
+
+    assert {:error, %Error{errno: :etimedout}} =
+             Port.open(path, :route, server: server, timeout: 100)
+
+    {:ok, command} = Wire.open(context.namespace.path, 0, %{})
+
+    eventually("one gets past it", fn ->
+      case Lane.request(server, :one, command) do
+        {:ok, fd, id, closer} ->
+          Closer.claimed(closer, id)
+          Descriptor.close(fd) == :ok
+
+        {:late, _lane, flight} ->
+          request = {:one, command, Call.time(nil)}
+          {:ok, fd, id, closer} = GenServer.call(server, {:handed_over, flight, request})
+          Closer.claimed(closer, id)
+          Descriptor.close(fd) != :ok
+
+        # It still asks whether the port program answers at all.
+        :closed ->
+          info(server) && false
+      end
+    end)
+
+    Hanging.release(context.hanging)
   end
 
   test "200 requests stuck hold up nobody else, and are answered when it lets them go", context do

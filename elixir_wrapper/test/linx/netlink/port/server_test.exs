@@ -4,7 +4,7 @@ defmodule Linx.Netlink.Port.ServerTest do
   use Linx.Netlink.Port.Test.Case
 
   alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.{Call, Wire}
+  alias Linx.Netlink.Port.{Call, Lane, Wire}
 
   # A process of a node that there isn't, as NEW_PID_EXT.
   @stranger <<131, 88, 119, 7, "a@there", 38::32, 0::32, 1::32>>
@@ -13,9 +13,10 @@ defmodule Linx.Netlink.Port.ServerTest do
     %{namespace: Namespace.create(), server: start_server()}
   end
 
-  # The server looks at nothing before all of it is there.
+  # The server looks at nothing before all of it is there, and nobody gets past it.
   defp while_suspended(server, fun) do
     :ok = :sys.suspend(server)
+    server |> :sys.get_state() |> Map.fetch!(:lane) |> Lane.close()
     result = fun.()
     :ok = :sys.resume(server)
     result

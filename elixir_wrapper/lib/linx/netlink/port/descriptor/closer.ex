@@ -12,6 +12,9 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
     * that it has *claimed* it: it takes it out of the table, and the number is its own from now on; or
     * that it is to be *kept*: this process closes it when it is told to, or when the caller dies.
 
+  A caller who asks the port program himself (`Linx.Netlink.Port.Lane`) is in the table as one who has
+  *asked*, until he has his descriptor, or the server has taken him out. If he dies before, the server is told.
+
   If the caller dies before it says any of these, the descriptor is closed. Most callers speak at once. So this
   process looks into the table only a moment later, and watches those who are still in it: until then, it
   has no work to do, which would be in the way of the callers.
@@ -43,6 +46,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   use GenServer
 
   alias Linx.Netlink.Port.{Descriptor, Detached, Netns, Wire}
+  alias Linx.Netlink.Port.Descriptor.Watched
   alias Linx.Netlink.Port.Program.Process, as: OSProcess
 
   @enforce_keys [:pid, :table, :counters]
@@ -62,12 +66,12 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   # In milliseconds.
   @look_after 5
 
-  @doc "Starts the one that belongs to the calling server."
-  @spec start() :: t()
-  def start do
+  @doc "Starts the one that belongs to the calling server; what else is to be called when that is gone."
+  @spec start({module(), atom(), [term()]} | nil) :: t()
+  def start(afterwards \\ nil) do
     counters = :atomics.new(2, [])
-    table = :ets.new(__MODULE__, [:public])
-    {:ok, pid} = GenServer.start(__MODULE__, {self(), table, counters})
+    table = Watched.new()
+    {:ok, pid} = GenServer.start(__MODULE__, {self(), table, counters, afterwards})
     # So that it outlives the server.
     :ets.give_away(table, pid, nil)
     %__MODULE__{pid: pid, table: table, counters: counters}
@@ -75,14 +79,14 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   @doc """
   Watches descriptors until their caller has spoken or died: for each request its id, its caller, and what
-  it brought.
+  it brought. `:gone` if this process is, and nothing is watched.
   """
-  @spec watch(t(), [{Wire.id(), pid(), [Descriptor.t()]}]) :: :ok
+  @spec watch(t(), [Watched.row()]) :: :ok | :gone
   def watch(_closer, []), do: :ok
 
   def watch(closer, brought) do
-    :ets.insert(closer.table, brought)
-    look_soon(closer.pid, closer.counters)
+    with :ok <- Watched.put(closer.table, brought),
+         do: look_soon(closer.pid, closer.counters)
   end
 
   defp look_soon(pid, counters) do
@@ -92,6 +96,10 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
     :ok
   end
+
+  @doc "Watches the calling process, which asks the port program itself, the one that goes with this pair."
+  @spec asks(t(), Wire.id(), :socket.socket()) :: :ok | :gone
+  def asks(closer, id, pair), do: watch(closer, [{id, self(), {:asked, pair}}])
 
   @doc "The caller's word that it has sockets of its own, and the descriptors are to be closed."
   @spec adopted(t(), Wire.id()) :: :ok
@@ -118,14 +126,8 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
       iex> {Linx.Netlink.Port.Descriptor.bind(fd, 0), Linx.Netlink.Port.Native.close_fd(fd)}
       {:ok, :ok}
   """
-  @spec claimed(t(), Wire.id()) :: :ok
-  def claimed(closer, id) do
-    :ets.delete(closer.table, id)
-    :ok
-  rescue
-    # It has been killed, and its table is gone.
-    ArgumentError -> :ok
-  end
+  @spec claimed(t(), Watched.key()) :: :ok
+  def claimed(closer, key), do: Watched.forget(closer.table, key)
 
   @doc """
   The caller's word that the descriptor of a network namespace is to be kept until `release/1`, or until
@@ -207,13 +209,14 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   end
 
   @impl true
-  def init({server, table, counters}) do
+  def init({server, table, counters, afterwards}) do
     Detached.detach(self())
     Process.monitor(server)
 
     {:ok,
      %{
        server: server,
+       afterwards: afterwards,
        table: table,
        counters: counters,
        monitors: %{},
@@ -227,12 +230,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   def handle_call(:watched, _from, state) do
     state = look(state)
 
-    count =
-      for {_id, _caller, fds} <- :ets.tab2list(state.table),
-          reduce: 0,
-          do: (sum -> sum + length(fds))
-
-    {:reply, count, state}
+    {:reply, Watched.count(state.table), state}
   end
 
   def handle_call({:adopted, id}, from, state) do
@@ -288,6 +286,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   def handle_info({:DOWN, _monitor, :process, server, _reason}, %{server: server} = state) do
     OSProcess.kill(state.processes)
+    call_afterwards(state.afterwards)
     %{state | gone?: true} |> look() |> done()
   end
 
@@ -295,7 +294,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   # Watches the callers who are in the table, and those only.
   defp look(state) do
-    waiting = for {id, caller, _fds} <- :ets.tab2list(state.table), into: %{}, do: {id, caller}
+    waiting = Watched.callers(state.table)
     {known, spoken} = Map.split(state.monitors, Map.keys(waiting))
     for {_id, monitor} <- spoken, do: Process.demonitor(monitor, [:flush])
 
@@ -322,7 +321,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   defp close_adopted(state, ids) do
     :atomics.sub(state.counters, @pending, length(ids))
-    ids |> Enum.flat_map(&take(state.table, &1)) |> Descriptor.close_all()
+    ids |> Enum.flat_map(&Watched.take(state.table, &1)) |> Descriptor.close_all()
     {monitors, rest} = Map.split(state.monitors, ids)
     for {_id, monitor} <- monitors, do: Process.demonitor(monitor, [:flush])
     %{state | monitors: rest}
@@ -331,17 +330,18 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
   # A caller can die when it has counted its word, and not said it. If there is nothing to be read, no
   # other word is on its way, but for those that are being said.
   defp close_unsaid(state, id) do
-    state.table |> take(id) |> Descriptor.close_all()
+    # The server takes out one who has asked himself: it knows what else has become of his request.
+    _ =
+      if Watched.asked?(state.table, id) and not state.gone?,
+        do: send(state.server, {:lost, id}),
+        else: state.table |> Watched.take(id) |> Descriptor.close_all()
+
     {:message_queue_len, length} = Process.info(self(), :message_queue_len)
     if length == 0, do: :atomics.put(state.counters, @pending, 0)
   end
 
-  defp take(table, id) do
-    case :ets.take(table, id) do
-      [{_id, _caller, fds}] -> fds
-      [] -> []
-    end
-  end
+  defp call_afterwards(nil), do: :ok
+  defp call_afterwards({module, function, arguments}), do: apply(module, function, arguments)
 
   defp close_kept(nil), do: :ok
 
@@ -353,7 +353,7 @@ defmodule Linx.Netlink.Port.Descriptor.Closer do
 
   # A claim is not told: while there is somebody left, it has to be looked for.
   defp done(%{gone?: true, kept: kept} = state) when kept == %{} do
-    if :ets.info(state.table, :size) == 0 do
+    if Watched.empty?(state.table) do
       {:stop, :normal, state}
     else
       look_soon(self(), state.counters)

@@ -3,7 +3,8 @@ defmodule Linx.Netlink.Port.Program.Pair do
   Messages with descriptors, over the pair and over the connection of the rendezvous.
 
   Nothing here waits. `receive_message/1` that finds nothing asks for a
-  `{:"$socket", socket, :select, _}` message to the calling process and returns `:wait`. The end of the
+  `{:"$socket", socket, :select, _}` message to the calling process, and returns what `cancel/2` takes that
+  back with. The end of the
   other side is `:closed`, and an error is the reason that `:socket` gives.
 
   ## Example
@@ -19,6 +20,9 @@ defmodule Linx.Netlink.Port.Program.Pair do
       {:wait, :ok}
       iex> Pair.receive_message(pair)
       {:ok, "hello", [], false}
+      iex> {:wait, info} = Pair.receive_message(pair)
+      iex> Pair.cancel(pair, info)
+      :ok
       iex> {Rendezvous.close(rendezvous), Pair.poll_message(pair)}
       {:ok, :closed}
       iex> Enum.map([pair, socket], &:socket.close/1)
@@ -42,7 +46,8 @@ defmodule Linx.Netlink.Port.Program.Pair do
   def adopt(fd), do: :socket.open(fd, %{domain: :local, type: :seqpacket, protocol: 0})
 
   @doc "Takes the next message, if there is one."
-  @spec receive_message(:socket.socket()) :: message() | :wait | :closed | {:error, term()}
+  @spec receive_message(:socket.socket()) ::
+          message() | {:wait, :socket.select_info()} | :closed | {:error, term()}
   def receive_message(socket), do: receive_message(socket, :nowait)
 
   @doc "Takes the next message, if there is one, and asks for nothing if there is none."
@@ -66,6 +71,13 @@ defmodule Linx.Netlink.Port.Program.Pair do
     end
   end
 
+  @doc "Asks for no message any more. It may be on its way."
+  @spec cancel(:socket.socket(), :socket.select_info()) :: :ok
+  def cancel(socket, info) do
+    _ = :socket.cancel(socket, info)
+    :ok
+  end
+
   # A process is killed when its turn begins or ends. With a whole turn before it, it is not killed between
   # taking descriptors and passing them on.
   defp receive_message(socket, timeout) do
@@ -73,7 +85,7 @@ defmodule Linx.Netlink.Port.Program.Pair do
 
     case :socket.recvmsg(socket, @buffer_size, @control_size, [:cmsg_cloexec], timeout) do
       {:ok, %{iov: iov, ctrl: control, flags: flags}} -> message(iov, control, flags)
-      {:select, _info} -> :wait
+      {:select, info} -> {:wait, info}
       {:error, :timeout} -> :wait
       {:error, :closed} -> :closed
       {:error, reason} -> {:error, reason}

@@ -147,7 +147,8 @@ defmodule Linx.Netlink.Port.Program.Rendezvous do
   Takes the hello, if it is there already. The results are those of
   `Linx.Netlink.Port.Program.Pair.receive_message/1`.
   """
-  @spec receive_hello(t()) :: Pair.message() | :wait | :closed | {:error, term()}
+  @spec receive_hello(t()) ::
+          Pair.message() | {:wait, :socket.select_info()} | :closed | {:error, term()}
   def receive_hello(%__MODULE__{connection: connection}), do: Pair.receive_message(connection)
 
   @doc "Stops listening, and ends the connection if there is one."

@@ -10,7 +10,24 @@ defmodule Linx.Netlink.Port.Program.Status do
   """
 
   alias Linx.Netlink.Port.Program.Executable
-  alias Linx.Netlink.Port.Text
+  alias Linx.Netlink.Port.{Errno, Text}
+
+  @eaddrinuse 98
+
+  @doc "Why one could not be started, to be met at this address."
+  @spec not_started(String.t(), Errno.reason(), String.t() | nil) :: String.t()
+  def not_started(program, :bad_rendezvous, address) do
+    "#{program} can't be started: the directory of the rendezvous #{Text.short(address)} " <>
+      "must be the BEAM's user's alone (mode 0700)"
+  end
+
+  def not_started(program, @eaddrinuse, address) do
+    "#{program} can't be started: somebody else listens at the rendezvous " <>
+      "#{Text.short(address || "")}, or has put a file there; each server needs one of its own"
+  end
+
+  def not_started(program, code, _address),
+    do: "#{program} can't be started: #{Errno.describe(code)}"
 
   @doc "Of a port program that was up."
   @spec after_hello(String.t(), non_neg_integer()) :: String.t()

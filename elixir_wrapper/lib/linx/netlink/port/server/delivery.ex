@@ -65,13 +65,13 @@ defmodule Linx.Netlink.Port.Server.Delivery do
     {outcomes, left} = Outcome.of(expect, length(landed), reply, brought)
     told = Enum.zip(landed, outcomes)
 
-    Closer.watch(
-      sender.closer,
-      for(
-        {{id, %{from: {caller, _tag}}}, {:ok, opened}} <- told,
-        do: {id, caller, Outcome.descriptors(opened)}
-      )
-    )
+    brought =
+      for {{id, %{from: {caller, _tag}}}, {:ok, opened}} <- told,
+          fds = Outcome.descriptors(opened),
+          fds != [],
+          do: {id, caller, fds}
+
+    :ok = Closer.watch(sender.closer, brought)
 
     Enum.each(told, fn {{id, it}, outcome} -> tell(id, it, outcome, sender) end)
     left

@@ -119,6 +119,14 @@ defmodule Linx.Netlink.Port.Server.Flights do
     update(flights, name, &Queue.launch(&1, id))
   end
 
+  @doc "One who was let wait last has left already, as the flight of this id."
+  @spec left(t(), Queue.passenger(), Wire.id(), integer()) :: t()
+  def left(%__MODULE__{} = flights, {id, command} = passenger, flight, now) do
+    name = name(flights, id, command)
+    {_out, queue} = flights |> queue(name) |> Queue.take_out(&(&1 == passenger))
+    flights |> put(name, queue) |> launch(name, flight, [passenger], now)
+  end
+
   @doc """
   A party could not leave: it is the next again.
 

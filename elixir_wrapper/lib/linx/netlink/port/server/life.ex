@@ -8,10 +8,10 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Errno, Program, Telemetry, Text, Wire}
-  alias Linx.Netlink.Port.Descriptor.Closer
-  alias Linx.Netlink.Port.Program.Executable
-  alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State}
+  alias Linx.Netlink.Port.{Errno, Lane, Program, Telemetry, Text, Wire}
+  alias Linx.Netlink.Port.Descriptor.{Closer, Watched}
+  alias Linx.Netlink.Port.Program.{Executable, Said}
+  alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State, Strays}
 
   @epipe 32
   @etimedout 110
@@ -54,6 +54,7 @@ defmodule Linx.Netlink.Port.Server.Life do
     was_up? = State.up?(state)
     state = receive_replies(state)
     Program.stop(state.program)
+    state = close_all_early(state)
     Logger.error(Text.printable(text <> in_flight(state)))
 
     if was_up? do
@@ -66,7 +67,14 @@ defmodule Linx.Netlink.Port.Server.Life do
 
     backoff = Backoff.failed(state.backoff, State.now(), code)
 
-    state = %{state | program: nil, health: nil, poll_until: nil, backoff: backoff}
+    state = %{
+      state
+      | program: nil,
+        health: nil,
+        backoff: backoff,
+        lane: Lane.lead_to(state.lane, nil),
+        strays: %Strays{}
+    }
 
     cond do
       was_up? -> state |> State.resend(code) |> restart()
@@ -108,7 +116,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   defp receive_replies(state, left) do
     cond do
       not State.up?(state) -> state
-      not Requests.under_way?(state.requests) -> state
+      not State.expecting?(state) -> state
       left == 0 -> %{state | program: Program.listen_later(state.program)}
       true -> receive_reply(state, left)
     end
@@ -129,11 +137,10 @@ defmodule Linx.Netlink.Port.Server.Life do
   @spec event(State.t(), Program.event() | nil) :: State.t()
   def event(state, nil), do: state
 
-  def event(state, {:reply, id, reply, {fds, _truncated?} = brought}) do
+  def event(state, {:reply, id, reply, brought}) do
     case land(state.requests, id, reply) do
       {[], _requests} ->
-        Closer.close(state.closer, fds)
-        strange(state, "answered a request that it doesn't have (#{id}), dropped")
+        stray(state, id, reply, brought)
 
       {landed, requests} ->
         state = %{state | requests: requests}
@@ -141,7 +148,7 @@ defmodule Linx.Netlink.Port.Server.Life do
         answered = for {id, _request} <- landed, do: id
         health = Health.answered(state.health, answered)
 
-        %{state | health: health, answered_at: State.now(:microsecond)}
+        %{state | health: health, crowded?: length(landed) + Requests.count(requests) > 1}
         |> healthy()
         |> unasked(left)
     end
@@ -151,13 +158,16 @@ defmodule Linx.Netlink.Port.Server.Life do
     Closer.inherit(state.closer, Program.processes(state.program))
     program = Program.end_rendezvous(state.program)
     Telemetry.event([:linx_netlink_port, :program, :up], %{}, State.metadata(state, hello))
-    %{state | program: program, health: Health.up(state.health)}
+
+    %{
+      state
+      | program: program,
+        health: Health.up(state.health),
+        lane: Lane.lead_to(state.lane, program)
+    }
   end
 
-  def event(state, {:discard, fds}) do
-    Closer.close(state.closer, fds)
-    state
-  end
+  def event(state, {:discard, fds}), do: discard(state, fds)
 
   def event(state, {:strange, text, fds}) do
     Closer.close(state.closer, fds)
@@ -172,6 +182,90 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   # It may not have ended: it may be something else that prints, or be stopped.
   def event(state, {:down, code, text}), do: down(state, code, text)
+
+  # An answer to a request that the server has not sent.
+  defp stray(state, id, reply, {fds, _truncated?} = brought) do
+    case Strays.answered(state.strays, id) do
+      {:ok, strays} ->
+        Closer.close(state.closer, fds)
+        %{state | strays: strays}
+
+      :error ->
+        if Watched.asked?(state.closer.table, id),
+          do: keep(state, id, reply, brought),
+          else: unknown(state, id, fds)
+    end
+  end
+
+  # Whoever sent it is still looking for it. Until he comes, its descriptors are the server's.
+  defp keep(state, id, reply, {fds, _truncated?} = brought) do
+    :ok = Closer.watch(state.closer, [{{:early, id}, self(), fds}])
+    %{state | strays: Strays.keep(state.strays, id, reply, brought)}
+  end
+
+  defp unknown(state, id, fds) do
+    Closer.close(state.closer, fds)
+    strange(state, "answered a request that it doesn't have (#{id}), dropped")
+  end
+
+  @doc """
+  Goes on with a request that was just taken: its caller has sent it already, at this time, by the lane, to the
+  port program that has this pair, as this flight.
+  """
+  @spec adopt(State.t(), Wire.id(), :socket.socket() | nil, Wire.id(), integer()) :: State.t()
+  def adopt(%{program: %{pair: pair}} = state, id, pair, flight, sent_at) when pair != nil do
+    {early, strays} = Strays.take(state.strays, flight)
+    requests = Requests.sent(state.requests, id, flight, sent_at)
+    state = %{state | requests: requests, strays: strays}
+
+    case early do
+      {reply, brought} ->
+        Closer.claimed(state.closer, {:early, flight})
+        event(state, {:reply, flight, reply, brought})
+
+      nil ->
+        state
+    end
+  end
+
+  # That one is gone, and the next gets it.
+  def adopt(state, id, _pair, _flight, _sent_at),
+    do: %{state | requests: Requests.sent_before(state.requests, id)}
+
+  @doc "Deals with what a caller in the lane has come upon that is none of his business."
+  @spec found(State.t(), :socket.socket(), Program.event()) :: State.t()
+  def found(%{program: %{pair: pair}} = state, pair, event),
+    do: state |> event(event) |> Sending.flush()
+
+  def found(state, _pair, event), do: discard(state, Said.descriptors(event))
+
+  @doc "The caller of a request in the lane is gone: what it brings is closed."
+  @spec lost(State.t(), Wire.id()) :: State.t()
+  def lost(state, id) do
+    pair = Watched.take_asked(state.closer.table, id)
+
+    # Not if he has handed it over, or the port program that he has asked is gone, too.
+    if pair != nil and match?(%{pair: ^pair}, state.program), do: lose(state, id), else: state
+  end
+
+  defp lose(state, id) do
+    case Strays.take(state.strays, id) do
+      {nil, strays} -> %{state | strays: Strays.lose(strays, id)}
+      {{_reply, {fds, _truncated?}}, strays} -> close_early(%{state | strays: strays}, id, fds)
+    end
+  end
+
+  defp close_all_early(state) do
+    Enum.reduce(Strays.all(state.strays), state, fn {id, fds}, state ->
+      close_early(state, id, fds)
+    end)
+  end
+
+  defp close_early(state, id, fds) do
+    :erlang.yield()
+    Closer.claimed(state.closer, {:early, id})
+    discard(state, fds)
+  end
 
   # That it has no place for one does not concern those whom it serves already. What it doesn't take says
   # nothing of the namespace file.
@@ -191,6 +285,11 @@ defmodule Linx.Netlink.Port.Server.Life do
   defp unasked(state, fds) do
     Closer.close(state.closer, fds)
     strange(state, "sent more descriptors than were asked for")
+  end
+
+  defp discard(state, fds) do
+    Closer.close(state.closer, fds)
+    state
   end
 
   defp strange(state, text) do

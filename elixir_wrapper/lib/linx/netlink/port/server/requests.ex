@@ -74,6 +74,32 @@ defmodule Linx.Netlink.Port.Server.Requests do
     {id, %{requests | next_id: id + 1, table: Map.put(table, id, request), flights: flights}}
   end
 
+  @doc """
+  A request that was just lined up has been sent already, as this flight.
+
+  ## Example
+
+      iex> alias Linx.Netlink.Port.Server.Requests
+      iex> {1, requests} = Requests.add(%Requests{}, {self(), :tag}, :one, 100, {:open, "red"})
+      iex> requests = Requests.sent(requests, 1, 1_000, 0)
+      iex> Requests.under_way?(requests)
+      true
+      iex> {[{1, %{sends: 1}}], requests} = Requests.land(requests, 1_000, 1)
+      iex> Requests.count(requests)
+      0
+  """
+  @spec sent(t(), Wire.id(), Wire.id(), integer()) :: t()
+  def sent(%__MODULE__{table: table} = requests, id, flight, now) do
+    %{^id => request} = table
+    flights = Flights.left(requests.flights, {id, request.command}, flight, now)
+    %{requests | table: %{table | id => sent(request, flight)}, flights: flights}
+  end
+
+  @doc "A request that was just lined up has been sent to one port program already, which is gone."
+  @spec sent_before(t(), Wire.id()) :: t()
+  def sent_before(%__MODULE__{table: table} = requests, id),
+    do: %{requests | table: Map.update!(table, id, &%{&1 | sends: 1})}
+
   @doc "How many wait for an answer."
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{table: table}), do: map_size(table)

@@ -36,7 +36,7 @@ defmodule Linx.Netlink.Port.Server.Sending do
     {carried, commands} = commands |> Enum.map(&Wire.unload/1) |> Enum.unzip()
 
     with :ok <- Program.send_netnses(program, Enum.concat(carried)),
-         do: Program.send_frame(program, Wire.frame(id, commands))
+         do: Program.send_frame(program.port, Wire.frame(id, commands))
   end
 
   # One that is to end is sent nothing more: the next one gets it.

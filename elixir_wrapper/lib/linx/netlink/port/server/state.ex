@@ -5,23 +5,25 @@ defmodule Linx.Netlink.Port.Server.State do
   Only the server's own process has it: its alarm goes off there.
   """
 
-  alias Linx.Netlink.Port.{Errno, Program, Settings, Wire}
+  alias Linx.Netlink.Port.{Errno, Lane, Program, Settings, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
   alias Linx.Netlink.Port.Program.Executable
-  alias Linx.Netlink.Port.Server.{Alarm, Backoff, Delivery, Health, Requests}
+  alias Linx.Netlink.Port.Server.{Alarm, Backoff, Delivery, Health, Requests, Strays}
 
-  @enforce_keys [:settings, :closer]
+  @enforce_keys [:settings, :closer, :lane]
   defstruct [
     :settings,
     :closer,
+    # How a caller gets past the server, and what came of it.
+    :lane,
+    strays: %Strays{},
     # The port program, if there is one, and how it is doing.
     program: nil,
     health: nil,
     requests: %Requests{},
     backoff: %Backoff{},
-    # When the last answer came, and until when to look for the next one, in microseconds.
-    answered_at: nil,
-    poll_until: nil,
+    # Whether others waited when the last answer came: then they are better served together than in the lane.
+    crowded?: false,
     # Whether there are requests that nobody has tried to send yet.
     unsent?: false,
     alarm: %Alarm{},
@@ -34,9 +36,10 @@ defmodule Linx.Netlink.Port.Server.State do
           program: Program.t() | nil,
           health: Health.t() | nil,
           requests: Requests.t(),
+          lane: Lane.t(),
+          strays: Strays.t(),
           backoff: Backoff.t(),
-          answered_at: integer() | nil,
-          poll_until: integer() | nil,
+          crowded?: boolean(),
           unsent?: boolean(),
           alarm: Alarm.t(),
           starts: non_neg_integer()
@@ -52,6 +55,18 @@ defmodule Linx.Netlink.Port.Server.State do
   def take(state, from, expect, deadline, command) do
     {id, requests} = Requests.add(state.requests, from, expect, deadline, command)
     {id, %{state | requests: requests, unsent?: true}}
+  end
+
+  @doc "Whether an answer of the port program is still to come."
+  @spec expecting?(t()) :: boolean()
+  def expecting?(state),
+    do: Requests.under_way?(state.requests) or Strays.awaited?(state.strays)
+
+  @doc "Whether nobody waits for the server to do something."
+  @spec idle?(t()) :: boolean()
+  def idle?(state) do
+    not state.unsent? and Requests.count(state.requests) == 0 and
+      not Strays.early?(state.strays) and Health.due(state.health) == nil
   end
 
   @doc "Tells all who wait that the port program can't be used, and why."
@@ -72,8 +87,8 @@ defmodule Linx.Netlink.Port.Server.State do
   def wake_at(state, time), do: %{state | alarm: Alarm.set(state.alarm, time)}
 
   @doc "The time that all of this is told in."
-  @spec now(System.time_unit()) :: integer()
-  def now(unit \\ :millisecond), do: System.monotonic_time(unit)
+  @spec now() :: integer()
+  def now, do: System.monotonic_time(:millisecond)
 
   @doc "In whose name a reply is delivered."
   @spec sender(t()) :: Delivery.sender()
