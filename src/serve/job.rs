@@ -8,6 +8,7 @@ use crate::wire::{
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::thread::yield_now;
 
 /// A request that takes a thread of its own.
 #[derive(Debug)]
@@ -144,8 +145,13 @@ impl Job {
         if server.pace.is_fast() {
             server.bell.ring();
         }
-        // The client, which may wait for this processor, runs before anything is closed or ends.
-        server.slice.give_way();
+        // The client, which may wait for this processor, runs before anything is closed or ends. But what he
+        // sent in vain is not to pile up.
+        if to_close.is_empty() {
+            server.slice.give_way();
+        } else {
+            yield_now();
+        }
     }
 }
 
