@@ -8,7 +8,6 @@ use crate::wire::{
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::thread::yield_now;
 
 /// A request that takes a thread of its own.
 #[derive(Debug)]
@@ -145,13 +144,8 @@ impl Job {
         if server.pace.is_fast() {
             server.bell.ring();
         }
-        // The client, which may wait for this processor, runs before anything is closed or ends. But what he
-        // sent in vain is not to pile up.
-        if to_close.is_empty() {
-            server.slice.give_way();
-        } else {
-            yield_now();
-        }
+        // The client, which may wait for this processor, runs before anything is closed or ends.
+        server.slice.give_way();
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::{Mutex, PoisonError};
 /// The most descriptors that are kept for the client.
 const MOST: usize = 64;
 
+/// So many are closed by who receives them, whoever has to wait for it.
+const MANY: usize = 1024;
+
 /// The most messages that are read at once: more than wait in a buffer of any usual size.
 const MOST_MESSAGES: usize = 65_536;
 
 /// The descriptors that the client has sent, by their keys, until an entry names them.
 ///
-/// None is closed here: to close what a client sent may take as long as he likes.
+/// As a rule, none is closed here: to close what a client sent may take as long as he likes.
 #[derive(Debug)]
 pub struct Received {
     /// Whether any are kept.
@@ -36,11 +39,19 @@ impl Received {
     }
 
     /// Takes what has come under `key`. Whoever names it has sent it before, so what waits is received
-    /// first.
+    /// first; of what is to be closed, some is by that, rather than that the table of descriptors fills up.
     pub fn take(&self, pair: &Pair, key: u64, to_close: &mut Vec<OwnedFd>) -> Option<OwnedFd> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        self.receive(pair, &mut kept, to_close, usize::MAX);
-        take(&mut kept, key)
+        loop {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            self.receive(pair, &mut kept, to_close, MANY);
+            let found = take(&mut kept, key);
+            if found.is_some() || to_close.len() < MANY {
+                return found;
+            }
+            // Not under the lock.
+            drop(kept);
+            to_close.clear();
+        }
     }
 
     /// Receives what waits, and stops early when there is much to close.
