@@ -10,13 +10,21 @@ defmodule Linx.Netlink.Port.Lane do
   What goes with a request that isn't quickly answered is the server's business alone: its deadline, the end of
   the port program, an error.
 
-    * The server opens the lane when it is idle, and closes it when it is not, whoever is in it. Each caller in
-      it has a number, its request's, so that it notices.
-    * Before a caller sends, it is in the closer's table as one who has asked; when it has its descriptor, with
-      that. If it dies before, the closer tells the server that the request is *lost*, and the server closes what
-      it brings.
-    * Both may find the other's answer on the pair: a caller sends it on to the server, and the server keeps it
-      until the caller comes for it. Meanwhile it is in the closer's table as the server's, who may die, too.
+  The server opens the lane when it is idle, and closes it when it is not, whoever is in it. Each caller in it has a
+  number, so that it notices. The number by which he sends is the *flight*; when he hands over, the server gives the
+  request an *id* of its own, by which the answer is delivered.
+
+  | where the request is | its row in the closer's table | who has to act |
+  | --- | --- | --- |
+  | sent, not answered | `{flight, caller, {:asked, pair}}` | the caller: he looks, then hands over |
+  | its descriptor has come | `{flight, caller, [fd]}` | the caller: he adopts or claims it |
+  | *early*: the server came upon the answer first | `{{:early, flight}, server, fds}` as well | the caller: he hands over, and gets it |
+  | *found*: another caller came upon it | `{{:found, ref}, server, fds}` as well | the server: a message is on its way to it |
+  | *lost*: the caller died before | none | the server: it closes what comes |
+
+  Looking while the server has asked to be told of messages could end the BEAM: `:socket` takes whoever asked for
+  the one who reads, and doesn't bear it that he dies meanwhile. So while somebody is in the lane, or may still be,
+  the server only looks, too, every few milliseconds; who leaves a closed lane tells it.
 
   There is no lane where the BEAM has one scheduler, which looking would keep from the port program; nor where
   the application isn't started.
@@ -38,7 +46,7 @@ defmodule Linx.Netlink.Port.Lane do
 
   alias Linx.Netlink.Port.{Descriptor, Program, Wire}
   alias Linx.Netlink.Port.Descriptor.Closer
-  alias Linx.Netlink.Port.Program.Said
+  alias Linx.Netlink.Port.Program.Pair
 
   @enforce_keys [:server, :closer, :marks]
   defstruct [:server, :closer, :marks, :port, :pair]
@@ -63,6 +71,8 @@ defmodule Linx.Netlink.Port.Lane do
 
   # How long to look for an answer, in microseconds.
   @look_time 200
+  # Larger than any answer to one request, in bytes.
+  @small 64
 
   @doc "Makes the table of lanes, which belongs to the calling process."
   @spec make_table() :: :ok
@@ -83,7 +93,7 @@ defmodule Linx.Netlink.Port.Lane do
   @doc "Has it lead to this port program; or to none, and closes it."
   @spec lead_to(t(), Program.t() | nil) :: t()
   def lead_to(lane, nil) do
-    close(lane)
+    _ = close(lane)
     forget(lane.server)
     %{lane | port: nil, pair: nil}
   end
@@ -95,6 +105,11 @@ defmodule Linx.Netlink.Port.Lane do
   end
 
   defp insert(lane) do
+    # Whose closers died with them.
+    for {server, _lane} <- :ets.tab2list(__MODULE__),
+        not Process.alive?(server),
+        do: forget(server)
+
     :ets.insert(__MODULE__, {lane.server, lane})
   rescue
     # The application isn't started.
@@ -117,9 +132,15 @@ defmodule Linx.Netlink.Port.Lane do
     :ok
   end
 
-  @doc "Lets nobody in. Who is in it notices."
-  @spec close(t()) :: :ok
-  def close(lane), do: :atomics.put(lane.marks, @holder, @server)
+  @doc """
+  Lets nobody in. Who is in it notices, and tells the server that he has left: by handing over, or by the
+  message `{:left, flight}`. Returns his number; `nil` if there is nobody.
+  """
+  @spec close(t()) :: Wire.id() | nil
+  def close(lane) do
+    holder = :atomics.exchange(lane.marks, @holder, @server)
+    if holder not in [@server, @nobody], do: holder
+  end
 
   @doc """
   Asks for something by the lane: what came, with its number and whom to acknowledge it to.
@@ -172,22 +193,30 @@ defmodule Linx.Netlink.Port.Lane do
     end
   end
 
+  # Until the descriptors are in the closer's table there is nothing to wait for, and little to do: within the
+  # turn that `Pair` begins.
   defp look(lane, id, until) do
-    case Program.poll(lane.pair) do
-      {:reply, ^id, :ok, {[fd], false}} ->
-        watched = Closer.watch(lane.closer, [{id, self(), [fd]}])
-        leave(lane, id)
-        opened(watched, fd, id, lane)
+    case Pair.poll_message(lane.pair) do
+      {:ok, bytes, [fd], false} = message when byte_size(bytes) < @small ->
+        if Wire.decode(bytes) == {:reply, id, :ok},
+          do: opened(lane, id, fd),
+          else: pass_on(lane, id, message)
 
-      nil ->
+      {:ok, _bytes, _fds, _truncated?} = message ->
+        pass_on(lane, id, message)
+
+      # If it has ended, the server knows.
+      _nothing ->
         if holder(lane) == id and now() < until,
           do: look(lane, id, until),
           else: {:late, lane, id}
-
-      event ->
-        pass_on(lane, event)
-        {:late, lane, id}
     end
+  end
+
+  defp opened(lane, id, fd) do
+    watched = Closer.watch(lane.closer, [{id, self(), [fd]}])
+    leave(lane, id)
+    opened(watched, fd, id, lane)
   end
 
   defp opened(:ok, fd, id, lane), do: {:ok, fd, id, lane.closer}
@@ -198,18 +227,21 @@ defmodule Linx.Netlink.Port.Lane do
     {:late, lane, id}
   end
 
-  defp pass_on(lane, event) do
+  defp pass_on(lane, id, {:ok, _bytes, fds, _truncated?} = message) do
     key = {:found, make_ref()}
-    fds = Said.descriptors(event)
 
     case Closer.watch(lane.closer, [{key, lane.server, fds}]) do
-      :ok -> send(lane.server, {:found, lane.pair, key, event})
+      :ok -> send(lane.server, {:found, lane.pair, key, message})
       :gone -> Descriptor.close_all(fds)
     end
+
+    {:late, lane, id}
   end
 
   defp leave(lane, id) do
-    _ = :atomics.compare_exchange(lane.marks, @holder, id, @nobody)
+    if :atomics.compare_exchange(lane.marks, @holder, id, @nobody) != :ok,
+      do: send(lane.server, {:left, id})
+
     :ok
   end
 

@@ -38,7 +38,7 @@ defmodule Linx.Netlink.Port.Program do
       iex> Program.send_frame(program.port, Wire.frame(7, [command]))
       :ok
       iex> {program, []} = await.({program, []}, fn {program, _events} -> not program.listening? end)
-      iex> {:reply, 7, :ok, {[fd], false}} = Program.poll(program.pair)
+      iex> {:reply, 7, :ok, {[fd], false}} = Program.poll(program)
       iex> {Descriptor.close(fd), Program.listen_later(program).listening?}
       {:ok, true}
       iex> {Program.stop(program), Program.describe(program) == "the port program " <> executable.path}
@@ -176,8 +176,8 @@ defmodule Linx.Netlink.Port.Program do
   @spec listen(t()) :: {event() | nil, t()}
   def listen(%__MODULE__{pair: pair} = program) do
     case Pair.receive_message(pair) do
-      {:ok, bytes, fds, truncated?} ->
-        {Said.on_pair(Wire.decode(bytes), {fds, truncated?}), program}
+      {:ok, _bytes, _fds, _truncated?} = message ->
+        {event(message), program}
 
       {:wait, info} ->
         {nil, %{program | listening?: true, select: info}}
@@ -195,7 +195,7 @@ defmodule Linx.Netlink.Port.Program do
     %{program | listening?: true}
   end
 
-  @doc "Has no message tell of a reply, so that another process can look for one."
+  @doc "Has no message tell of a reply, so that another process may look for one. One may be on its way."
   @spec listen_no_more(t()) :: t()
   def listen_no_more(%__MODULE__{select: nil} = program), do: program
 
@@ -204,17 +204,20 @@ defmodule Linx.Netlink.Port.Program do
     %{program | listening?: false, select: nil}
   end
 
+  @doc "A message on the pair, as an event."
+  @spec event(Pair.message()) :: event()
+  def event({:ok, bytes, fds, truncated?}),
+    do: Said.on_pair(Wire.decode(bytes), {fds, truncated?})
+
   @doc """
-  The next reply on the pair; `nil` if there is none. To be told of it takes two more threads of the
-  BEAM, which have to wake up.
+  The next reply on the pair, without having a message tell of it; `nil` if there is none, or it has ended,
+  which is for `listen/1` to find.
   """
-  @spec poll(:socket.socket()) :: event() | nil
-  def poll(pair) do
-    case Pair.poll_message(pair) do
-      {:ok, bytes, fds, truncated?} -> Said.on_pair(Wire.decode(bytes), {fds, truncated?})
-      # Its end is for `listen/1` to find.
-      _nothing -> nil
-    end
+  @spec poll(t()) :: event() | nil
+  def poll(%__MODULE__{pair: pair}) do
+    with {:ok, _bytes, _fds, _truncated?} = message <- Pair.poll_message(pair),
+         do: event(message),
+         else: (_nothing -> nil)
   end
 
   @doc "Turns a message into events; `:ignored` if it isn't about this port program."

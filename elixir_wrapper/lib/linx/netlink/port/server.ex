@@ -19,6 +19,10 @@ defmodule Linx.Netlink.Port.Server do
 
   use GenServer
 
+  # When to look for an answer of which no message tells, in milliseconds.
+  @soon 2
+  @later 1_000
+
   alias Linx.Netlink.Port.{Descriptor, Lane, Program, Settings, Wire}
   alias Linx.Netlink.Port.Descriptor.{Closer, Watched}
   alias Linx.Netlink.Port.Server.{Alarm, Health, Life, Requests, Sending, State}
@@ -61,9 +65,8 @@ defmodule Linx.Netlink.Port.Server do
   def handle_call({:handed_over, flight, request}, from, state) do
     # With a whole turn before it, it isn't killed between taking what came early and passing it on.
     :erlang.yield()
-    {_expect, _command, {asked_at, _timeout}} = request
     pair = Watched.take_asked(state.closer.table, flight)
-    take(request, from, state, &Life.adopt(&1, &2, pair, flight, asked_at))
+    take(request, from, State.left_lane(state, flight), &Life.adopt(&1, &2, pair, flight))
   end
 
   def handle_call(request, from, state),
@@ -96,14 +99,17 @@ defmodule Linx.Netlink.Port.Server do
     {:stop, {:closer, reason}, state}
   end
 
-  def handle_info({:found, pair, key, event}, state) do
+  def handle_info({:found, pair, key, message}, state) do
     # As above.
     :erlang.yield()
     Closer.claimed(state.closer, key)
-    state |> Life.found(pair, event) |> wait()
+    state |> Life.found(pair, message) |> wait()
   end
 
-  def handle_info({:lost, id}, state), do: state |> Life.lost(id) |> wait()
+  def handle_info({:left, flight}, state), do: state |> State.left_lane(flight) |> wait()
+
+  def handle_info({:lost, flight}, state),
+    do: state |> State.left_lane(flight) |> Life.lost(flight) |> wait()
 
   def handle_info(_message, %{program: nil} = state), do: {:noreply, state}
 
@@ -126,32 +132,40 @@ defmodule Linx.Netlink.Port.Server do
   # many on their way, one message tells of several.
   defp wait(state) do
     cond do
-      not State.up?(state) -> {:noreply, state}
-      state.unsent? -> send_soon(state)
-      not state.program.listening? and State.expecting?(state) -> receive_and_wait(state)
-      State.idle?(state) and not state.crowded? -> open_lane(state)
-      true -> close_lane(state)
+      not State.up?(state) ->
+        {:noreply, state}
+
+      state.unsent? ->
+        {:noreply, State.close_lane(state), 0}
+
+      State.idle?(state) and not state.crowded? ->
+        open_lane(state)
+
+      state.program.listening? or not State.expecting?(state) ->
+        {:noreply, State.close_lane(state)}
+
+      true ->
+        state |> State.close_lane() |> listen()
     end
   end
 
-  defp receive_and_wait(state), do: state |> Life.receive_replies() |> Sending.flush() |> wait()
+  defp listen(%{in_lane: in_lane} = state) when in_lane == %{},
+    do: state |> Life.listen() |> Sending.flush() |> wait()
 
-  defp send_soon(state) do
-    Lane.close(state.lane)
-    {:noreply, state, 0}
+  defp listen(state) do
+    state = state |> Life.poll() |> Sending.flush()
+    {:noreply, look_later(state, @soon)}
   end
 
-  defp close_lane(state) do
-    Lane.close(state.lane)
-    {:noreply, state}
-  end
-
-  # Of an answer that nobody waits for, and that is still to come, the server is told.
+  # An answer that nobody waits for any more may still be to come, and bring a descriptor.
   defp open_lane(state) do
-    expecting? = State.expecting?(state)
-    program = if expecting?, do: state.program, else: Program.listen_no_more(state.program)
+    state = %{state | program: Program.listen_no_more(state.program)}
     Lane.open(state.lane)
-    {:noreply, %{state | program: program}}
+    {:noreply, look_later(state, @later)}
+  end
+
+  defp look_later(state, delay) do
+    if State.expecting?(state), do: State.wake_at(state, State.now() + delay), else: state
   end
 
   ## Time
@@ -161,7 +175,7 @@ defmodule Linx.Netlink.Port.Server do
 
     # What is on the pair already is not late.
     state
-    |> Life.receive_replies()
+    |> Life.poll()
     |> Life.give_up(now)
     |> Life.expire(now)
     |> Life.retry_start()

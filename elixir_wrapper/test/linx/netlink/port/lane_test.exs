@@ -131,7 +131,6 @@ defmodule Linx.Netlink.Port.LaneTest do
     Process.exit(lane.server, :kill)
     Closer.claimed(lane.closer, flight)
     Descriptors.await(before)
-    refute File.exists?("/proc/self/fd/#{fd}")
   end
 
   test "the next port program gets what one that is gone has not answered", context do
@@ -168,6 +167,20 @@ defmodule Linx.Netlink.Port.LaneTest do
     end
 
     Descriptors.await_both(context.server, before)
+  end
+
+  test "a caller who is suspended in the lane holds up nobody else", context do
+    for number <- 1..50 do
+      caller = spawn_link(fn -> open_for_ever(context) end)
+      for _turn <- 0..number, do: :erlang.yield()
+      true = :erlang.suspend_process(caller)
+      {:ok, socket} = Port.open(context.namespace.path, :route, server: context.server)
+      Namespace.assert_inside(socket, context.namespace)
+      :ok = :socket.close(socket)
+      true = :erlang.resume_process(caller)
+      Process.unlink(caller)
+      Process.exit(caller, :kill)
+    end
   end
 
   defp open_for_ever(context) do

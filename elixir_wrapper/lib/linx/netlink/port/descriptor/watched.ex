@@ -60,19 +60,25 @@ defmodule Linx.Netlink.Port.Descriptor.Watched do
 
   @doc "Whether the caller of this request has asked himself, and has nothing yet."
   @spec asked?(:ets.table(), key()) :: boolean()
-  def asked?(table, key), do: match?([{_key, _caller, {:asked, _pair}}], :ets.lookup(table, key))
+  def asked?(table, key), do: match?([{_key, _caller, {:asked, _pair}}], lookup(table, key))
 
   @doc "Takes out one who has asked himself: the pair that he has asked by; `nil` if there is none."
   @spec take_asked(:ets.table(), key()) :: :socket.socket() | nil
   def take_asked(table, key) do
-    case :ets.lookup(table, key) do
-      [{_key, _caller, {:asked, pair}} = row] ->
-        :ets.delete_object(table, row)
+    case lookup(table, key) do
+      [{_key, _caller, {:asked, pair}}] ->
+        forget(table, key)
         pair
 
       _another ->
         nil
     end
+  end
+
+  defp lookup(table, key) do
+    :ets.lookup(table, key)
+  rescue
+    ArgumentError -> []
   end
 
   @doc "The callers, by what their rows go by."

@@ -30,16 +30,6 @@ defmodule Linx.Netlink.Port.Program.Said do
 
   def in_frame(other), do: strange(other, [])
 
-  @doc """
-  The descriptors that an event of the pair has brought.
-
-      iex> Linx.Netlink.Port.Program.Said.descriptors({:reply, 7, :ok, {[18], false}})
-      [18]
-  """
-  @spec descriptors(tuple()) :: [non_neg_integer()]
-  def descriptors({:reply, _id, _reply, {fds, _truncated?}}), do: fds
-  def descriptors({:strange, _text, fds}), do: fds
-
   defp strange(other, fds),
     do: {:strange, "sent what is no reply, dropped: #{Text.term(other)}", fds}
 

@@ -8,9 +8,9 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   require Logger
 
-  alias Linx.Netlink.Port.{Errno, Lane, Program, Telemetry, Text, Wire}
+  alias Linx.Netlink.Port.{Descriptor, Errno, Lane, Program, Telemetry, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.{Closer, Watched}
-  alias Linx.Netlink.Port.Program.{Executable, Said}
+  alias Linx.Netlink.Port.Program.{Executable, Pair}
   alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State, Strays}
 
   @epipe 32
@@ -52,7 +52,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   # Every way in which a port program comes to an end leads through here.
   defp down(state, code, text) do
     was_up? = State.up?(state)
-    state = receive_replies(state)
+    state = poll(state)
     Program.stop(state.program)
     state = close_all_early(state)
     Logger.error(Text.printable(text <> in_flight(state)))
@@ -73,7 +73,8 @@ defmodule Linx.Netlink.Port.Server.Life do
         health: nil,
         backoff: backoff,
         lane: Lane.lead_to(state.lane, nil),
-        strays: %Strays{}
+        strays: %Strays{},
+        in_lane: %{}
     }
 
     cond do
@@ -106,26 +107,35 @@ defmodule Linx.Netlink.Port.Server.Life do
   end
 
   @doc """
-  Deals with the replies that are there, and with whatever they mean, as long as any are expected.
+  Deals with the replies that are there, and with whatever they mean, as long as any are expected. Then it is
+  told of the next one by a message, which nobody in the lane must be for.
 
   Not without end: there are others to listen to.
   """
-  @spec receive_replies(State.t()) :: State.t()
-  def receive_replies(state), do: receive_replies(state, @most_at_once)
+  @spec listen(State.t()) :: State.t()
+  def listen(state), do: receive_replies(state, @most_at_once, &Program.listen/1)
 
-  defp receive_replies(state, left) do
+  @doc "The same, but that no message tells of the next one."
+  @spec poll(State.t()) :: State.t()
+  def poll(state), do: receive_replies(state, @most_at_once, &{Program.poll(&1), &1})
+
+  defp receive_replies(state, left, receive_one) do
     cond do
       not State.up?(state) -> state
       not State.expecting?(state) -> state
       left == 0 -> %{state | program: Program.listen_later(state.program)}
-      true -> receive_reply(state, left)
+      true -> receive_reply(state, left, receive_one)
     end
   end
 
-  defp receive_reply(state, left) do
-    {event, program} = Program.listen(state.program)
-    state = event(%{state | program: program}, event)
-    if program.listening?, do: state, else: receive_replies(state, left - 1)
+  defp receive_reply(state, left, receive_one) do
+    case receive_one.(state.program) do
+      {nil, program} ->
+        %{state | program: program}
+
+      {event, program} ->
+        %{state | program: program} |> event(event) |> receive_replies(left - 1, receive_one)
+    end
   end
 
   @doc "Deals with what the port program said, and then sends what may be sent."
@@ -191,7 +201,7 @@ defmodule Linx.Netlink.Port.Server.Life do
         %{state | strays: strays}
 
       :error ->
-        if Watched.asked?(state.closer.table, id),
+        if Watched.asked?(state.closer.table, id) and not Strays.early?(state.strays, id),
           do: keep(state, id, reply, brought),
           else: unknown(state, id, fds)
     end
@@ -199,7 +209,10 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   # Whoever sent it is still looking for it. Until he comes, its descriptors are the server's.
   defp keep(state, id, reply, {fds, _truncated?} = brought) do
-    :ok = Closer.watch(state.closer, [{{:early, id}, self(), fds}])
+    # A closer that is gone ends the server, too.
+    if Closer.watch(state.closer, [{{:early, id}, self(), fds}]) == :gone,
+      do: Descriptor.close_all(fds)
+
     %{state | strays: Strays.keep(state.strays, id, reply, brought)}
   end
 
@@ -209,13 +222,13 @@ defmodule Linx.Netlink.Port.Server.Life do
   end
 
   @doc """
-  Goes on with a request that was just taken: its caller has sent it already, at this time, by the lane, to the
+  Goes on with a request that was just taken: its caller has sent it already, by the lane, to the
   port program that has this pair, as this flight.
   """
-  @spec adopt(State.t(), Wire.id(), :socket.socket() | nil, Wire.id(), integer()) :: State.t()
-  def adopt(%{program: %{pair: pair}} = state, id, pair, flight, sent_at) when pair != nil do
+  @spec adopt(State.t(), Wire.id(), :socket.socket() | nil, Wire.id()) :: State.t()
+  def adopt(%{program: %{pair: pair}} = state, id, pair, flight) when pair != nil do
     {early, strays} = Strays.take(state.strays, flight)
-    requests = Requests.sent(state.requests, id, flight, sent_at)
+    requests = Requests.sent(state.requests, id, flight, State.now())
     state = %{state | requests: requests, strays: strays}
 
     case early do
@@ -229,15 +242,15 @@ defmodule Linx.Netlink.Port.Server.Life do
   end
 
   # That one is gone, and the next gets it.
-  def adopt(state, id, _pair, _flight, _sent_at),
+  def adopt(state, id, _pair, _flight),
     do: %{state | requests: Requests.sent_before(state.requests, id)}
 
-  @doc "Deals with what a caller in the lane has come upon that is none of his business."
-  @spec found(State.t(), :socket.socket(), Program.event()) :: State.t()
-  def found(%{program: %{pair: pair}} = state, pair, event),
-    do: state |> event(event) |> Sending.flush()
+  @doc "Deals with a message that a caller in the lane has come upon, and that is none of his business."
+  @spec found(State.t(), :socket.socket(), Pair.message()) :: State.t()
+  def found(%{program: %{pair: pair}} = state, pair, message),
+    do: state |> event(Program.event(message)) |> Sending.flush()
 
-  def found(state, _pair, event), do: discard(state, Said.descriptors(event))
+  def found(state, _pair, {:ok, _bytes, fds, _truncated?}), do: discard(state, fds)
 
   @doc "The caller of a request in the lane is gone: what it brings is closed."
   @spec lost(State.t(), Wire.id()) :: State.t()

@@ -17,6 +17,8 @@ defmodule Linx.Netlink.Port.Server.State do
     # How a caller gets past the server, and what came of it.
     :lane,
     strays: %Strays{},
+    # Who was in the lane when it was closed, and may still be.
+    in_lane: %{},
     # The port program, if there is one, and how it is doing.
     program: nil,
     health: nil,
@@ -38,6 +40,7 @@ defmodule Linx.Netlink.Port.Server.State do
           requests: Requests.t(),
           lane: Lane.t(),
           strays: Strays.t(),
+          in_lane: %{optional(Wire.id()) => true},
           backoff: Backoff.t(),
           crowded?: boolean(),
           unsent?: boolean(),
@@ -67,6 +70,22 @@ defmodule Linx.Netlink.Port.Server.State do
   def idle?(state) do
     not state.unsent? and Requests.count(state.requests) == 0 and
       not Strays.early?(state.strays) and Health.due(state.health) == nil
+  end
+
+  @doc "Closes the lane, and remembers who is in it."
+  @spec close_lane(t()) :: t()
+  def close_lane(state) do
+    case Lane.close(state.lane) do
+      nil -> state
+      flight -> %{state | in_lane: Map.put(state.in_lane, flight, true)}
+    end
+  end
+
+  @doc "The one who sent this flight is not in the lane any more. It is closed."
+  @spec left_lane(t(), Wire.id()) :: t()
+  def left_lane(state, flight) do
+    state = close_lane(state)
+    %{state | in_lane: Map.delete(state.in_lane, flight)}
   end
 
   @doc "Tells all who wait that the port program can't be used, and why."

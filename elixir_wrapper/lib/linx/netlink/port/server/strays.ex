@@ -29,6 +29,10 @@ defmodule Linx.Netlink.Port.Server.Strays do
           lost: %{optional(Wire.id()) => true}
         }
 
+  @doc "Whether this answer is early."
+  @spec early?(t(), Wire.id()) :: boolean()
+  def early?(%__MODULE__{early: early}, id), do: is_map_key(early, id)
+
   @doc "Whether a caller is to come for an answer."
   @spec early?(t()) :: boolean()
   def early?(%__MODULE__{early: early}), do: early != %{}
