@@ -156,10 +156,10 @@ defmodule Linx.Netlink.Port.Test.Helpers do
     spawn_monitor(fn -> send(test, {:result, self(), fun.()}) end)
   end
 
-  @doc "What callers have to tell, all of whom end well."
-  def results(callers) do
+  @doc "What callers have to tell, all of whom end well; in so many milliseconds each, at most."
+  def results(callers, patience \\ @patience) do
     for {pid, monitor} <- callers do
-      assert_receive {:result, ^pid, result}, @patience
+      assert_receive {:result, ^pid, result}, patience
       assert_receive {:DOWN, ^monitor, :process, ^pid, :normal}, @patience
       result
     end
