@@ -36,8 +36,8 @@ pub use streams::standard_streams_are_harmless;
 
 use std::io;
 
-/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps, priorities, being traced, and
-/// what was to be done about a crash.
+/// Leaves behind what the process inherited: descriptors, environment, file mode mask, core dumps,
+/// priorities, being traced, and what was to be done about a crash.
 ///
 /// The working directory is kept: a client's relative paths are resolved in it.
 ///

@@ -70,7 +70,7 @@ impl Pace {
             if let Some(found) = look() {
                 return Some(found);
             }
-            std::thread::yield_now();
+            std::hint::spin_loop();
         }
         self.row.store(0, Relaxed);
         None

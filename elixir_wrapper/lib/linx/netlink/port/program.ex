@@ -177,7 +177,7 @@ defmodule Linx.Netlink.Port.Program do
   def listen(%__MODULE__{pair: pair} = program) do
     case Pair.receive_message(pair) do
       {:ok, _bytes, _fds, _truncated?} = message ->
-        {event(message), program}
+        {Said.in_message(message), program}
 
       {:wait, info} ->
         {nil, %{program | listening?: true, select: info}}
@@ -204,11 +204,6 @@ defmodule Linx.Netlink.Port.Program do
     %{program | listening?: false, select: nil}
   end
 
-  @doc "A message on the pair, as an event."
-  @spec event(Pair.message()) :: event()
-  def event({:ok, bytes, fds, truncated?}),
-    do: Said.on_pair(Wire.decode(bytes), {fds, truncated?})
-
   @doc """
   The next reply on the pair, without having a message tell of it; `nil` if there is none, or it has ended,
   which is for `listen/1` to find.
@@ -216,7 +211,7 @@ defmodule Linx.Netlink.Port.Program do
   @spec poll(t()) :: event() | nil
   def poll(%__MODULE__{pair: pair}) do
     with {:ok, _bytes, _fds, _truncated?} = message <- Pair.poll_message(pair),
-         do: event(message),
+         do: Said.in_message(message),
          else: (_nothing -> nil)
   end
 

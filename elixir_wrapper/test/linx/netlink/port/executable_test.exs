@@ -386,6 +386,30 @@ defmodule Linx.Netlink.Port.ExecutableTest do
     assert line =~ "lnp-no-such-launcher"
   end
 
+  test "one that ends the pair is looked at for its end, and not again and again" do
+    body = "hello()\ntheirs.close()\nrequest()\nours.close()\nsys.stdin.read()\n"
+    server = start_server(executable: Impostor.script(body))
+    :erlang.trace_pattern({Port.Program, :listen, 1}, true)
+    :erlang.trace(Process.whereis(server), true, [:call])
+
+    capture_log(fn ->
+      assert {:error, %Error{errno: :epipe}} =
+               Port.open("/proc/self/ns/net", :route, server: server)
+    end)
+
+    :erlang.trace_pattern({Port.Program, :listen, 1}, false)
+    assert length(calls_of_listen()) < 32
+  end
+
+  defp calls_of_listen do
+    receive do
+      {:trace, _server, :call, {Port.Program, :listen, _arguments}} = call ->
+        [call | calls_of_listen()]
+    after
+      0 -> []
+    end
+  end
+
   test "one that closes the rendezvous without a hello, and lives on, is EPROTO" do
     call = call(Impostor.script("connection.close()\nsys.stdin.read()\n"), timeout: 5_000)
     assert call.error.errno == :eproto

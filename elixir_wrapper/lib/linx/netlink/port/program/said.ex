@@ -10,9 +10,15 @@ defmodule Linx.Netlink.Port.Program.Said do
       {:strange, "could not read a request: :bad_tag", []}
   """
 
-  alias Linx.Netlink.Port.Text
+  alias Linx.Netlink.Port.Program.Pair
+  alias Linx.Netlink.Port.{Text, Wire}
 
   @eproto 71
+
+  @doc "In a message on the pair."
+  @spec in_message(Pair.message()) :: tuple()
+  def in_message({:ok, bytes, fds, truncated?}),
+    do: on_pair(Wire.decode(bytes), {fds, truncated?})
 
   @doc "On the pair: with descriptors, and whether there were more."
   @spec on_pair(tuple(), {[non_neg_integer()], boolean()}) :: tuple()

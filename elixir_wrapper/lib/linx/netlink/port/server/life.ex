@@ -10,7 +10,7 @@ defmodule Linx.Netlink.Port.Server.Life do
 
   alias Linx.Netlink.Port.{Descriptor, Errno, Lane, Program, Telemetry, Text, Wire}
   alias Linx.Netlink.Port.Descriptor.{Closer, Watched}
-  alias Linx.Netlink.Port.Program.{Executable, Pair}
+  alias Linx.Netlink.Port.Program.{Executable, Pair, Said}
   alias Linx.Netlink.Port.Server.{Backoff, Delivery, Health, Requests, Sending, State, Strays}
 
   @epipe 32
@@ -133,6 +133,10 @@ defmodule Linx.Netlink.Port.Server.Life do
       {nil, program} ->
         %{state | program: program}
 
+      # It is the last one, and would be found again and again.
+      {{:ending, _code, _words} = event, program} ->
+        event(%{state | program: program}, event)
+
       {event, program} ->
         %{state | program: program} |> event(event) |> receive_replies(left - 1, receive_one)
     end
@@ -248,7 +252,7 @@ defmodule Linx.Netlink.Port.Server.Life do
   @doc "Deals with a message that a caller in the lane has come upon, and that is none of his business."
   @spec found(State.t(), :socket.socket(), Pair.message()) :: State.t()
   def found(%{program: %{pair: pair}} = state, pair, message),
-    do: state |> event(Program.event(message)) |> Sending.flush()
+    do: state |> event(Said.in_message(message)) |> Sending.flush()
 
   def found(state, _pair, {:ok, _bytes, fds, _truncated?}), do: discard(state, fds)
 
