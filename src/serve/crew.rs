@@ -6,6 +6,7 @@ use super::thread::start_small;
 use super::watch::watch;
 use crate::wire::Stage;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::thread::yield_now;
 
 /// How many threads wait for something to read.
 const SPARES: usize = 8;
@@ -48,6 +49,8 @@ fn keep_up_crew(server: &'static Server) -> bool {
         if start_small(move || stand_by(server)).is_err() {
             return server.spares.fetch_sub(1, AcqRel) > 1;
         }
+        // A request may be waiting for the one that was just started.
+        yield_now();
     }
     true
 }

@@ -63,7 +63,10 @@ pub const RULES: &[Rule] = &[
         &[is(0, 0)],
         "serve: a thread's own slice, where the kernel has that and the program its usual policy",
     ),
-    always(SCHED_YIELD, "serve: a client that has its answer runs before the thread ends"),
+    always(
+        SCHED_YIELD,
+        "serve: a client that has its answer runs before the thread ends, and a spare before the next is started",
+    ),
     always(EXIT_GROUP, "serve: the end of the program"),
     elsewhere(
         RESTART_SYSCALL,
