@@ -22,6 +22,8 @@ struct Taken {
     bytes: usize,
     /// How many of the places are of requests whose answers are being sent.
     answering: usize,
+    /// How many threads wait for a place.
+    waiting: usize,
 }
 
 impl Admission {
@@ -42,10 +44,12 @@ impl Admission {
     /// A place for the request of a frame of this many bytes, or `None` where there is none.
     pub fn admit(&'static self, bytes: usize) -> Option<Place> {
         let is_full = |taken: &Taken| taken.places >= self.limit || taken.bytes + bytes > MAX_BYTES;
-        let mut taken = self
-            .freed
-            .wait_while(self.lock(), |taken| is_full(taken) && taken.answering > 0)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.lock();
+        while is_full(&taken) && taken.answering > 0 {
+            taken.waiting += 1;
+            taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+            taken.waiting -= 1;
+        }
         if is_full(&taken) {
             return None;
         }
@@ -80,7 +84,15 @@ impl Place {
     pub fn stall(&mut self) {
         if self.answering {
             self.answering = false;
-            self.admission.lock().answering -= 1;
+            let mut taken = self.admission.lock();
+            taken.answering -= 1;
+            self.tell(&taken);
+        }
+    }
+
+    /// Hardly ever does anybody wait, and to tell nobody is a system call, too.
+    fn tell(&self, taken: &Taken) {
+        if taken.waiting > 0 {
             self.admission.freed.notify_all();
         }
     }
@@ -92,7 +104,7 @@ impl Drop for Place {
         taken.places -= 1;
         taken.bytes -= self.bytes;
         taken.answering -= usize::from(self.answering);
-        self.admission.freed.notify_all();
+        self.tell(&taken);
     }
 }
 
