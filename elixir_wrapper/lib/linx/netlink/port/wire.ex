@@ -22,6 +22,8 @@ defmodule Linx.Netlink.Port.Wire do
   @small_tuple 104
   @list 108
   @nil_ext 106
+  @binary 109
+  @small_integer 97
   @open_in_netns <<119, 13, "open_in_netns">>
   @open_many <<@small_tuple, 2, 119, 9, "open_many">>
 
@@ -84,6 +86,13 @@ defmodule Linx.Netlink.Port.Wire do
       {:error, {:port, 90}}
   """
   @spec open(netns(), what(), map()) :: {:ok, command()} | {:error, {:port, pos_integer()}}
+  # Most are of this kind, and need no encoder.
+  def open(path, what, options)
+      when is_binary(path) and byte_size(path) < 4096 and what in 0..255 and options == %{} do
+    entry = <<@small_tuple, 2, @binary, byte_size(path)::32, path::binary, @small_integer, what>>
+    {:ok, {:open, entry}}
+  end
+
   def open(netns, what, options) do
     with {:ok, bytes} <- encode(entry(netns, what, options)),
          do: {:ok, carrying([netns], {:open, bytes})}
@@ -201,16 +210,20 @@ defmodule Linx.Netlink.Port.Wire do
       {7, {:open_many, [{"/run/netns/red", 0}, {"/run/netns/blue", 0}]}}
   """
   @spec frame(id(), [command(), ...]) :: iodata()
-  def frame(id, commands) do
-    term = term(commands)
-    size = IO.iodata_length(term) + @prefix_size
-    [<<size::32, 131, @small_tuple, 2, 110, 8, 0, id::little-64>> | term]
+  def frame(id, [{:open, <<@small_tuple, count, elements::binary>>}]) do
+    size = @prefix_size + 2 + byte_size(@open_in_netns) + byte_size(elements)
+
+    <<prefix(id, size)::binary, @small_tuple, count + 1, @open_in_netns, elements::binary>>
   end
 
-  defp term([{:term, bytes}]), do: [bytes]
+  def frame(id, commands) do
+    term = term(commands)
+    [prefix(id, @prefix_size + IO.iodata_length(term)) | term]
+  end
 
-  defp term([{:open, <<@small_tuple, size, elements::binary>>}]),
-    do: [<<@small_tuple, size + 1, @open_in_netns>>, elements]
+  defp prefix(id, size), do: <<size::32, 131, @small_tuple, 2, 110, 8, 0, id::little-64>>
+
+  defp term([{:term, bytes}]), do: [bytes]
 
   defp term(many) do
     entries = for {:open, entry} <- many, do: entry
