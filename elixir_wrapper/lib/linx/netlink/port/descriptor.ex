@@ -25,8 +25,10 @@ defmodule Linx.Netlink.Port.Descriptor do
   @typedoc "A number in the BEAM's descriptor table."
   @type t() :: non_neg_integer()
 
-  # How many close at the same time: somewhat more than a BEAM has dirty schedulers for it.
-  @closers 16
+  # How many close at the same time: for each processor one that works, while another is on its way. A BEAM
+  # has ten dirty schedulers for it. Where there are few processors, more would be in each other's way.
+  @closers_for_each 2
+  @most_closers 16
 
   # include/uapi/asm-generic/socket.h.
   @sol_socket 1
@@ -92,12 +94,14 @@ defmodule Linx.Netlink.Port.Descriptor do
 
   def close_all(fds) do
     fds
-    |> Enum.chunk_every(div(length(fds) - 1, @closers) + 1)
+    |> Enum.chunk_every(div(length(fds) - 1, closers()) + 1)
     |> Enum.map(fn part -> spawn_monitor(fn -> Enum.each(part, &close/1) end) end)
     |> Enum.each(fn {_pid, monitor} ->
       receive do: ({:DOWN, ^monitor, :process, _closer, _reason} -> :ok)
     end)
   end
+
+  defp closers, do: min(@closers_for_each * System.schedulers_online(), @most_closers)
 
   @doc """
   Closes a descriptor when a socket of `:gen_tcp` or `:gen_udp` has been closed.
