@@ -86,13 +86,6 @@ defmodule Linx.Netlink.Port.Wire do
       {:error, {:port, 90}}
   """
   @spec open(netns(), what(), map()) :: {:ok, command()} | {:error, {:port, pos_integer()}}
-  # Most are of this kind, and need no encoder.
-  def open(path, what, options)
-      when is_binary(path) and byte_size(path) < 4096 and what in 0..255 and options == %{} do
-    entry = <<@small_tuple, 2, @binary, byte_size(path)::32, path::binary, @small_integer, what>>
-    {:ok, {:open, entry}}
-  end
-
   def open(netns, what, options) do
     with {:ok, bytes} <- encode(entry(netns, what, options)),
          do: {:ok, carrying([netns], {:open, bytes})}
@@ -212,7 +205,6 @@ defmodule Linx.Netlink.Port.Wire do
   @spec frame(id(), [command(), ...]) :: iodata()
   def frame(id, [{:open, <<@small_tuple, count, elements::binary>>}]) do
     size = @prefix_size + 2 + byte_size(@open_in_netns) + byte_size(elements)
-
     <<prefix(id, size)::binary, @small_tuple, count + 1, @open_in_netns, elements::binary>>
   end
 
@@ -318,13 +310,22 @@ defmodule Linx.Netlink.Port.Wire do
   end
 
   defp encode(term) do
-    <<131, bytes::binary>> = :erlang.term_to_binary(term)
+    bytes = to_bytes(term)
 
     if byte_size(bytes) + byte_size(@open_in_netns) + @prefix_size > @max_request do
       {:error, {:port, 90}}
     else
       {:ok, bytes}
     end
+  end
+
+  # Most entries are of this kind, and need no encoder.
+  defp to_bytes({path, what}) when is_binary(path) and what in 0..255,
+    do: <<@small_tuple, 2, @binary, byte_size(path)::32, path::binary, @small_integer, what>>
+
+  defp to_bytes(term) do
+    <<131, bytes::binary>> = :erlang.term_to_binary(term)
+    bytes
   end
 
   # SMALL_INTEGER, INTEGER and SMALL_BIG, as the first element of a pair.
