@@ -1,12 +1,15 @@
 //! Namespaces to play in, and the REPL to run.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::built::port_program;
 
@@ -125,8 +128,12 @@ pub fn script(arguments: &[&str], input: &str) -> (Option<i32>, String, String) 
 
 /// Waits until a process that was killed has gone as far as it can without its parent.
 pub fn await_death(pid: Pid) {
-    // The first thread may be gone while others still hold the pipes.
-    await_threads(pid, |states| states == ['Z']);
+    let pid = rustix::process::Pid::from_raw(pid.as_raw()).expect("a process");
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("a process that nobody has waited for");
+    // Readable when the last thread has ended, of which a listing of them may not know any more.
+    let mut end = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    let bound = PollTimeout::try_from(BOUND).expect("a minute");
+    assert_eq!(poll(&mut end, bound), Ok(1), "{pid:?} lives");
 }
 
 /// Stops a process, all of its threads.
