@@ -274,8 +274,11 @@ fn a_client_with_too_many_descriptors_under_way_gets_a_send_error() {
     let mut port = Launch::new().for_a_client_of(65533).by(&launcher).start();
     let own = || binary("/proc/self/ns/net");
     let batch = || open_many(vec![entry(own(), ROUTE); 150]);
+    let before = port.descriptors();
     // The second message may be one too many, the third is.
     for _ in 0..2 {
+        // What was sent is closed after that, and counts against the limit until then.
+        port.holds_again(before);
         let waiting = port.waiting_on_pair();
         port.request(batch());
         if !arrives_on_pair(&mut port, waiting) {
