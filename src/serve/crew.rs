@@ -43,6 +43,11 @@ fn keep_up_crew(server: &'static Server) -> bool {
     if !server.watching.swap(true, AcqRel) && start_small(move || watch(server)).is_err() {
         server.watching.store(false, Release);
     }
+    server.processors.begin_here(|| start_spares(server))
+}
+
+/// Starts as many spares as are missing. Returns whether there are any.
+fn start_spares(server: &'static Server) -> bool {
     let one_more = |count| (count < SPARES).then_some(count + 1);
     // Counted first: a spare that is quick to find a job counts itself out.
     while server.spares.fetch_update(AcqRel, Acquire, one_more).is_ok() {
@@ -58,6 +63,7 @@ fn keep_up_crew(server: &'static Server) -> bool {
 /// The life of a spare. Others are started by the main thread, and if possible when the client has its
 /// answer: until then, that would be in its way.
 fn stand_by(server: &'static Server) {
+    server.processors.free_caller();
     let job = wait_for_job(server);
     let left = server.spares.fetch_sub(1, AcqRel) - 1;
     if left < TOO_FEW {

@@ -20,6 +20,7 @@ mod open;
 mod output;
 mod pace;
 mod policy;
+mod processors;
 mod received;
 mod slice;
 pub mod thread;
@@ -37,6 +38,7 @@ use bell::Bell;
 use input::FrameReader;
 use output::Output;
 use pace::Pace;
+use processors::Processors;
 use received::Received;
 use rustix::io::Errno;
 use slice::Slice;
@@ -95,6 +97,7 @@ pub struct Server {
     bell: Bell,
     pace: Pace,
     slice: Slice,
+    processors: Processors,
     output: Output,
     /// Descriptors that were asked of a child in another user namespace.
     through_userns: AtomicU64,
@@ -128,6 +131,7 @@ impl Server {
             bell: Bell::new()?,
             pace: Pace::new(),
             slice: Slice::short(),
+            processors: Processors::own(),
             output: Output::new(held),
             through_userns: AtomicU64::new(0),
             admission: Admission::new(policy.max_in_flight),

@@ -91,6 +91,7 @@ pub const RSEQ: Call = on_both("rseq", 334, 293);
 pub const RT_SIGACTION: Call = on_both("rt_sigaction", 13, 134);
 pub const RT_SIGPROCMASK: Call = on_both("rt_sigprocmask", 14, 135);
 pub const SCHED_GETAFFINITY: Call = on_both("sched_getaffinity", 204, 123);
+pub const SCHED_SETAFFINITY: Call = on_both("sched_setaffinity", 203, 122);
 pub const SCHED_SETATTR: Call = on_both("sched_setattr", 314, 274);
 pub const SCHED_YIELD: Call = on_both("sched_yield", 24, 124);
 pub const SENDMSG: Call = on_both("sendmsg", 46, 211);

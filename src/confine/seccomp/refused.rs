@@ -24,7 +24,6 @@ pub const RULES: &[Rule] = &[
         &[],
         "C library: waits for several locks; it waits for one after the other",
     ),
-    elsewhere(GETCPU, &[], "C library: one heap or lock for each processor"),
     prctl(&[is(0, libc::PR_SET_NAME)], "C library: the name of a thread"),
     // Memory.
     prctl(

@@ -63,6 +63,16 @@ pub const RULES: &[Rule] = &[
         &[is(0, 0)],
         "serve: a thread's own slice, where the kernel has that and the program its usual policy",
     ),
+    elsewhere(
+        SCHED_SETAFFINITY,
+        &[is(0, 0)],
+        "serve: a thread begins on the processor of its starter, where there are several",
+    ),
+    elsewhere(
+        GETCPU,
+        &[],
+        "serve: which one that is, where the kernel alone knows; C library: a heap for each",
+    ),
     always(
         SCHED_YIELD,
         "serve: a client that has its answer runs before the thread ends, and a spare before the next is started",
