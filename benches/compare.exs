@@ -12,7 +12,7 @@ defmodule Bench do
   alias Bench.{Json, Machine, Parts, Progress, Ratios, Report, Stage}
 
   @names Map.new(
-           ~w(drop_in open linx many callers namespaces rootless program)a,
+           ~w(drop_in open linx busy many callers namespaces rootless program)a,
            &{to_string(&1), &1}
          )
 

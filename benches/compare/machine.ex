@@ -1,6 +1,11 @@
 defmodule Bench.Machine do
   @moduledoc "On what was measured, with which versions, and what else the machine had to do."
 
+  alias Bench.Outside
+
+  # Until it is told to end, or the bench is gone. The shell would tell of the end of what it has started.
+  @restless "exec 2>/dev/null; while :; do :; done & echo 1; read _end; kill $!; wait $!; echo 0"
+
   def describe do
     %{
       processor: processor(),
@@ -15,6 +20,21 @@ defmodule Bench.Machine do
       pyroute2: System.fetch_env!("PYROUTE2_VERSION"),
       date: Date.to_iso8601(Date.utc_today())
     }
+  end
+
+  @doc "Calls a function while a process that never rests waits for each processor."
+  def beside_others(fun) do
+    shell = System.find_executable("sh")
+
+    others =
+      for _processor <- 1..System.schedulers_online(),
+          do: Outside.start(shell, ["-c", @restless])
+
+    Enum.each(others, &Outside.hear/1)
+    result = fun.()
+    for port <- others, do: [0] = Outside.ask(port, "end")
+    Enum.each(others, &Port.close/1)
+    result
   end
 
   @doc "What `load/1` compares with."

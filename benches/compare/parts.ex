@@ -6,7 +6,7 @@ defmodule Bench.Parts do
   measures. That gets the bench (`Bench.Stage`), and whom to tell of each round.
   """
 
-  alias Bench.{Measure, Netnses, Outside, Stats, Way}
+  alias Bench.{Machine, Measure, Netnses, Outside, Stats, Way}
   alias Linx.Netlink.Port
 
   @many 64
@@ -16,6 +16,7 @@ defmodule Bench.Parts do
   @full %{
     rounds: 15,
     calls: %{0 => 400, 2 => 120, 20 => 40},
+    calls_beside_others: %{0 => 100, 2 => 40},
     slow_calls: 10,
     many_rounds: 60,
     curve_rounds: 30,
@@ -30,6 +31,7 @@ defmodule Bench.Parts do
   @quick %{
     rounds: 3,
     calls: %{0 => 20, 2 => 5, 20 => 3},
+    calls_beside_others: %{0 => 10, 2 => 3},
     slow_calls: 1,
     many_rounds: 3,
     curve_rounds: 3,
@@ -60,7 +62,7 @@ defmodule Bench.Parts do
     parts =
       cond do
         ways = @compared[only] -> for pause <- pauses, do: pause(size, pause, ways)
-        only -> Enum.filter(others(size), &(&1.name == only))
+        only -> Enum.filter(others(size), &(&1.name == only or match?({^only, _pause}, &1.name)))
         pause -> [pause(size, pause, @in_pauses)]
         true -> Enum.map(pauses, &pause(size, &1, all_ways(&1))) ++ others(size)
       end
@@ -121,6 +123,8 @@ defmodule Bench.Parts do
 
   defp others(size) do
     [
+      busy(size, 0),
+      busy(size, 2),
       part(:many, "#{@many} sockets", size.many_rounds, 0.035, &many(size, &1, &2)),
       part(:callers, "several callers", size.curve_rounds, 0.5, &callers(size, &1, &2)),
       part(:namespaces, "many namespaces", size.curve_rounds, 0.15, &namespaces(size, &1, &2)),
@@ -131,6 +135,19 @@ defmodule Bench.Parts do
 
   defp part(name, words, rounds, seconds, run),
     do: %{name: name, words: words, rounds: rounds, seconds: rounds * seconds, run: run}
+
+  defp busy(size, pause) do
+    part = pause(%{size | calls: size.calls_beside_others}, pause, @compared.drop_in)
+
+    %{
+      part
+      | name: {:busy, pause},
+        words: part.words <> ", on a busy machine",
+        # A thread that is started waits for its turn.
+        seconds: part.seconds + size.rounds * size.calls_beside_others[pause] * 0.005,
+        run: fn bench, tell -> Machine.beside_others(fn -> part.run.(bench, tell) end) end
+    }
+  end
 
   defp many(size, bench, tell) do
     turns = [

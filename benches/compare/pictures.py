@@ -37,29 +37,37 @@ SLOW = [("exec", "ip netns exec NS true", "#ddaa33"), ("pyroute2", "pyroute2", "
 
 
 def latency(results, file):
-    """One panel for each pause: a line from the middle to the slow ones, and each block's median."""
-    pauses = sorted(results["pauses"].items(), key=lambda item: int(item[0]))
-    figure, panels = pyplot.subplots(1, len(pauses), figsize=(9, 3.8), sharex=True, sharey=True)
-    for axes, (pause, measured) in zip(panels, pauses):
+    """One panel for each regime: a line from the middle to the slow ones, and each block's median."""
+    regimes = in_order(results["pauses"], "") + in_order(results["busy"], ",\non a busy machine")
+    figure, panels = pyplot.subplots(1, len(regimes), figsize=(13, 4), sharex=True, sharey=True)
+    for axes, (title, measured) in zip(panels, regimes):
         for row, (name, _words, colour) in enumerate(reversed(WAYS + SLOW)):
             if name in measured:
                 way(axes, row, measured[name], colour)
-        axes.set_title("calls at once" if pause == "0" else f"{pause} ms before each call", size=10)
+        axes.set_title(title, size=10)
         axes.grid(axis="y", visible=False)
     panels[0].set_xscale("log")
     panels[0].set_yticks(range(len(WAYS + SLOW)), [words for _, words, _ in reversed(WAYS + SLOW)])
-    panels[1].set_xlabel("microseconds for one open")
+    panels[len(panels) // 2].set_xlabel("microseconds for one open")
     save(figure, file)
+
+
+def in_order(pauses, where):
+    """What was measured after each pause, with words for it."""
+    words = {pause: "calls at once" if pause == "0" else f"{pause} ms before each call" for pause in pauses}
+    return [(words[pause] + where, pauses[pause]) for pause in sorted(pauses, key=int)]
 
 
 def way(axes, row, summary, colour):
     blocks = summary["blocks"]
     axes.plot([min(blocks), summary["p99"]], [row, row], color=colour, linewidth=1)
     axes.plot(blocks, [row] * len(blocks), "o", color=colour, markersize=4, alpha=0.4)
-    for time, _blocks in summary["levels"]:
+    # The labels of two levels that are close to each other would cover each other.
+    sides = ["center"] if len(summary["levels"]) == 1 else ["right", "left"]
+    for (time, _blocks), side in zip(summary["levels"], sides):
         axes.plot(time, row, "|", color=colour, markersize=14, markeredgewidth=2)
         label = f"{time:,.0f}"
-        axes.annotate(label, (time, row), (0, 8), textcoords="offset points", size=7, ha="center")
+        axes.annotate(label, (time, row), (0, 8), textcoords="offset points", size=7, ha=side)
 
 
 def cost(results, file):

@@ -23,6 +23,7 @@ defmodule Bench.Ratios do
       p50(measured[:pauses]),
       each_pause(measured[:pauses], :p99, {1.5, 1.0}),
       each_pause(measured[:pauses], :processor, {2, 1.5}),
+      busy(measured[:busy]),
       callers(measured[:callers]),
       many(measured[:many]),
       others(measured[:pauses][0]),
@@ -52,6 +53,17 @@ defmodule Bench.Ratios do
       |> single(under[figure])
       |> ratio("drop_in/nif #{figure}", pause, :low, floor, aim)
     end
+  end
+
+  defp busy(nil), do: []
+
+  defp busy(pauses) do
+    for {pause, %{drop_in: over, nif: under}} <- Enum.sort(pauses),
+        {figure, quotients} <- [
+          p50: Stats.quotients(over.blocks, under.blocks),
+          p99: single(over.p99, under.p99)
+        ],
+        do: ratio(quotients, "drop_in/nif #{figure}, busy", pause, :low, nil, nil)
   end
 
   defp callers(nil), do: []

@@ -34,6 +34,10 @@ defmodule Bench.Report do
       table("#{pause} ms before each call", @ways, ways)
     end
 
+    for {pause, ways} <- Enum.sort(measured[:busy] || %{}) do
+      table("#{pause} ms, on a busy machine", @ways, ways)
+    end
+
     if many = measured[:many], do: table("64 sockets, each", @many, many)
     if callers = measured[:callers], do: curves("Callers, and opens/s", callers)
     if namespaces = measured[:namespaces], do: curves("Namespaces, and p50 µs", namespaces)
