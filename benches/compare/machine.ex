@@ -4,7 +4,7 @@ defmodule Bench.Machine do
   alias Bench.Outside
 
   # Until it is told to end, or the bench is gone. The shell would tell of the end of what it has started.
-  @restless "exec 2>/dev/null; while :; do :; done & echo 1; read _end; kill $!; wait $!; echo 0"
+  @restless "exec 2>/dev/null; while :; do :; done & echo 1; read _end; kill $!; wait $!; exit 0"
 
   def describe do
     %{
@@ -22,7 +22,7 @@ defmodule Bench.Machine do
     }
   end
 
-  @doc "Calls a function while a process that never rests waits for each processor."
+  @doc "Calls a function beside as many processes that never rest as there are processors."
   def beside_others(fun) do
     shell = System.find_executable("sh")
 
@@ -32,8 +32,8 @@ defmodule Bench.Machine do
 
     Enum.each(others, &Outside.hear/1)
     result = fun.()
-    for port <- others, do: [0] = Outside.ask(port, "end")
-    Enum.each(others, &Port.close/1)
+    Enum.each(others, &Port.command(&1, "end\n"))
+    for port <- others, do: receive(do: ({^port, {:exit_status, 0}} -> :ok))
     result
   end
 
@@ -49,7 +49,8 @@ defmodule Bench.Machine do
 
   @doc """
   The load since then: the load averages of one minute, and how much of its processors the machine
-  used for anything but this, in percent of one processor. The kernel's own work is among it, and what a
+  used for anything but this, in percent of one processor. The averages have in them what was measured, with the
+  processes that never rested. The kernel's own work is among it, and what a
   hypervisor has taken away.
   """
   def load(before) do

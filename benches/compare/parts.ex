@@ -62,7 +62,8 @@ defmodule Bench.Parts do
     parts =
       cond do
         ways = @compared[only] -> for pause <- pauses, do: pause(size, pause, ways)
-        only -> Enum.filter(others(size), &(&1.name == only or match?({^only, _pause}, &1.name)))
+        only == :busy -> busy(size)
+        only -> Enum.filter(others(size), &(&1.name == only))
         pause -> [pause(size, pause, @in_pauses)]
         true -> Enum.map(pauses, &pause(size, &1, all_ways(&1))) ++ others(size)
       end
@@ -122,19 +123,21 @@ defmodule Bench.Parts do
   ## The other parts
 
   defp others(size) do
-    [
-      busy(size, 0),
-      busy(size, 2),
-      part(:many, "#{@many} sockets", size.many_rounds, 0.035, &many(size, &1, &2)),
-      part(:callers, "several callers", size.curve_rounds, 0.5, &callers(size, &1, &2)),
-      part(:namespaces, "many namespaces", size.curve_rounds, 0.15, &namespaces(size, &1, &2)),
-      part(:rootless, "a user's namespace", size.many_rounds, 0.05, &rootless(size, &1, &2)),
-      part(:program, "the port program alone", 1, program_seconds(size), &program(size, &1, &2))
-    ]
+    busy(size) ++
+      [
+        part(:many, "#{@many} sockets", size.many_rounds, 0.035, &many(size, &1, &2)),
+        part(:callers, "several callers", size.curve_rounds, 0.5, &callers(size, &1, &2)),
+        part(:namespaces, "many namespaces", size.curve_rounds, 0.15, &namespaces(size, &1, &2)),
+        part(:rootless, "a user's namespace", size.many_rounds, 0.05, &rootless(size, &1, &2)),
+        part(:program, "the port program alone", 1, program_seconds(size), &program(size, &1, &2))
+      ]
   end
 
   defp part(name, words, rounds, seconds, run),
     do: %{name: name, words: words, rounds: rounds, seconds: rounds * seconds, run: run}
+
+  defp busy(size),
+    do: for({pause, _calls} <- Enum.sort(size.calls_beside_others), do: busy(size, pause))
 
   defp busy(size, pause) do
     part = pause(%{size | calls: size.calls_beside_others}, pause, @compared.drop_in)

@@ -37,10 +37,11 @@ SLOW = [("exec", "ip netns exec NS true", "#ddaa33"), ("pyroute2", "pyroute2", "
 
 
 def latency(results, file):
-    """One panel for each regime: a line from the middle to the slow ones, and each block's median."""
-    regimes = in_order(results["pauses"], "") + in_order(results["busy"], ",\non a busy machine")
-    figure, panels = pyplot.subplots(1, len(regimes), figsize=(13, 4), sharex=True, sharey=True)
-    for axes, (title, measured) in zip(panels, regimes):
+    """One panel for each pause, on a quiet machine and on a busy one: a line from the middle to the slow
+    ones, and each block's median."""
+    columns = in_order(results["pauses"], "") + in_order(results["busy"], ",\non a busy machine")
+    figure, panels = pyplot.subplots(1, len(columns), figsize=(13, 4), sharex=True, sharey=True)
+    for axes, (title, measured) in zip(panels, columns):
         for row, (name, _words, colour) in enumerate(reversed(WAYS + SLOW)):
             if name in measured:
                 way(axes, row, measured[name], colour)

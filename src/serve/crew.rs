@@ -35,7 +35,7 @@ pub fn run(server: Server) -> ! {
     }
 }
 
-/// Starts the threads that are missing. Returns whether there are any spares.
+/// Sees that there are spares, and a thread that watches. Returns whether there are any spares.
 ///
 /// Threads begin in the namespace of their starter, so this is for one that has entered none.
 fn keep_up_crew(server: &'static Server) -> bool {
@@ -43,7 +43,7 @@ fn keep_up_crew(server: &'static Server) -> bool {
     if !server.watching.swap(true, AcqRel) && start_small(move || watch(server)).is_err() {
         server.watching.store(false, Release);
     }
-    server.processors.begin_here(|| start_spares(server))
+    server.spares.load(Acquire) >= SPARES || server.processors.begin_here(|| start_spares(server))
 }
 
 /// Starts as many spares as are missing. Returns whether there are any.

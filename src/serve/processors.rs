@@ -4,6 +4,7 @@
 //! client has just had its answer and asks again, and it has to wait there until the thread has run. So threads
 //! begin on the processor of the one that starts them, and may go anywhere when they have begun.
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -11,14 +12,23 @@ const CALLING_THREAD: Pid = Pid::from_raw(0);
 
 /// The processors that the threads of the program may run on, if there are several, and not more than can be
 /// told by a `CpuSet`.
+///
+/// What somebody else has said of a thread later (`taskset -p`) does not hold for those that are started after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Processors(Option<CpuSet>);
 
 impl Processors {
-    /// Those of the calling thread.
+    /// Those of the calling thread. If these are all that its cpuset has, they will be all of it also when that
+    /// has become another one.
     pub fn own() -> Processors {
-        let all = sched_getaffinity(CALLING_THREAD).ok();
-        Processors(all.filter(|all| members(all).nth(1).is_some()))
+        let own = sched_getaffinity(CALLING_THREAD).ok();
+        let several = own.filter(|own| members(own).nth(1).is_some());
+        let kept = Processors(several.and_then(|own| {
+            allow(&everything()).ok()?;
+            Some(sched_getaffinity(CALLING_THREAD).map_or(own, |all| to_keep_to(own, all)))
+        }));
+        kept.free_caller();
+        kept
     }
 
     /// What the calling thread starts meanwhile begins on the processor that it runs on itself, and stays there
@@ -32,13 +42,28 @@ impl Processors {
         started
     }
 
-    /// The calling thread may run on all of them.
+    /// The calling thread may run on all of them; on whatever its cpuset has, if that has none of them any longer.
     pub fn free_caller(self) {
-        if let Some(all) = &self.0 {
-            // If that is not allowed, neither was it bound.
-            let _ = sched_setaffinity(CALLING_THREAD, all);
+        if let Some(own) = &self.0 {
+            // Where neither is allowed, it was not bound either.
+            let _ = allow(own).or_else(|_none_of_them| allow(&everything()));
         }
     }
+}
+
+/// What to keep to: the thread's own, if somebody has chosen them from those that the cpuset has.
+fn to_keep_to(own: CpuSet, all: CpuSet) -> CpuSet {
+    if own == all { everything() } else { own }
+}
+
+/// As many processors as can be told. The kernel takes those of them that the cpuset of a thread has.
+fn everything() -> CpuSet {
+    let mut set = CpuSet::new();
+    for number in 0..CpuSet::count() {
+        // There are no more than these.
+        let _ = set.set(number);
+    }
+    set
 }
 
 /// The numbers of the processors of a set.
@@ -50,8 +75,12 @@ fn members(set: &CpuSet) -> impl Iterator<Item = usize> {
 fn bind_caller() {
     let mut here = CpuSet::new();
     if sched_getcpu().and_then(|number| here.set(number)).is_ok() {
-        let _ = sched_setaffinity(CALLING_THREAD, &here);
+        let _ = allow(&here);
     }
+}
+
+fn allow(processors: &CpuSet) -> Result<(), Errno> {
+    sched_setaffinity(CALLING_THREAD, processors)
 }
 
 #[cfg(test)]
@@ -59,27 +88,35 @@ mod tests {
     use super::*;
     use std::thread::spawn;
 
-    /// How many the calling thread may run on.
-    fn count() -> usize {
-        members(&sched_getaffinity(CALLING_THREAD).expect("sched_getaffinity(2)")).count()
+    fn set(numbers: impl IntoIterator<Item = usize>) -> CpuSet {
+        let mut set = CpuSet::new();
+        for number in numbers {
+            set.set(number).expect("the number of a processor");
+        }
+        set
+    }
+
+    /// Those that the calling thread may run on.
+    fn allowed() -> Vec<usize> {
+        members(&sched_getaffinity(CALLING_THREAD).expect("sched_getaffinity(2)")).collect()
     }
 
     #[test]
     fn a_thread_begins_on_one_processor_and_may_go_to_all_when_it_is_free() {
-        let counts = spawn(|| {
-            let all = count();
+        let outcome = spawn(|| {
+            let before = allowed();
             let own = Processors::own();
             let started = own.begin_here(|| {
                 spawn(move || {
-                    let first = count();
+                    let first = allowed();
                     own.free_caller();
-                    (first, count())
+                    (first.len(), allowed())
                 })
             });
-            (all, count(), started.join().expect("a thread"))
+            (before, allowed(), started.join().expect("a thread"))
         });
-        let (all, own, started) = counts.join().expect("a thread");
-        assert_eq!((own, started), (all, (1, all)));
+        let (before, after, started) = outcome.join().expect("a thread");
+        assert_eq!((&after, started), (&before, (1, before.clone())));
     }
 
     #[test]
@@ -89,5 +126,24 @@ mod tests {
             Processors::own()
         });
         assert!(own.join().expect("a thread").0.is_none());
+    }
+
+    #[test]
+    fn those_that_somebody_has_chosen_are_kept_to() {
+        let (all, chosen) = (set([0, 1, 2, 3]), set([1, 3]));
+        assert_eq!(to_keep_to(chosen, all), chosen);
+        assert_eq!(to_keep_to(all, all), everything());
+    }
+
+    #[test]
+    fn where_none_of_them_is_there_any_longer_a_thread_goes_where_it_may() {
+        let outcome = spawn(|| {
+            let before = allowed();
+            bind_caller();
+            Processors(Some(set([CpuSet::count() - 1]))).free_caller();
+            (before, allowed())
+        });
+        let (before, after) = outcome.join().expect("a thread");
+        assert_eq!(after, before);
     }
 }

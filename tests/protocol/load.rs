@@ -2,6 +2,7 @@
 //! neither crashes nor hangs nor leaks nor hoards.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use nix::libc;
 
@@ -51,6 +52,30 @@ fn every_one_of_many_requests_gets_exactly_one_reply() {
     }
     assert_eq!(answered, total, "a reply to each and no other");
     port.holds_again(before);
+    port.end();
+}
+
+/// The processors that each thread of a process may run on, as the kernel writes them.
+fn processors(process: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+    // One that has ended meanwhile has none.
+    let status =
+        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let line =
+        |status: String| Some(status.split_once("Cpus_allowed:\t")?.1.lines().next()?.to_owned());
+    status.filter_map(line).collect()
+}
+
+#[test]
+fn threads_that_wait_for_requests_may_run_wherever_the_program_may() {
+    let namespace = Namespace::new();
+    let mut port = Port::start();
+    let own = &processors("self")[0];
+    for _ in 0..100 {
+        port.open(open(namespace.by_path(), ROUTE));
+    }
+    let process = port.pid().to_string();
+    eventually(|| processors(&process), |all| all.len() > 2 && all.iter().all(|it| it == own));
     port.end();
 }
 

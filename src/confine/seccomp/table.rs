@@ -71,7 +71,7 @@ pub const RULES: &[Rule] = &[
     elsewhere(
         GETCPU,
         &[],
-        "serve: which one that is, where the kernel alone knows; C library: a heap for each",
+        "serve: on which processor a thread runs, where the kernel alone knows; C library: a heap for each",
     ),
     always(
         SCHED_YIELD,
