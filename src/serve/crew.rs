@@ -43,7 +43,12 @@ fn keep_up_crew(server: &'static Server) -> bool {
     if !server.watching.swap(true, AcqRel) && start_small(move || watch(server)).is_err() {
         server.watching.store(false, Release);
     }
-    server.spares.load(Acquire) >= SPARES || server.processors.begin_here(|| start_spares(server))
+    match server.spares.load(Acquire) {
+        SPARES.. => true,
+        TOO_FEW.. => server.processors.begin_here(|| start_spares(server)),
+        // One that is needed at once begins wherever there is a processor for it.
+        _ => start_spares(server),
+    }
 }
 
 /// Starts as many spares as are missing. Returns whether there are any.
