@@ -49,9 +49,8 @@ defmodule Bench.Machine do
 
   @doc """
   The load since then: the load averages of one minute, and how much of its processors the machine
-  used for anything but this, in percent of one processor. The averages have in them what was measured, with the
-  processes that never rested. The kernel's own work is among it, and what a
-  hypervisor has taken away.
+  used for anything but this, in percent of one processor. The kernel's own work is among it, and what a
+  hypervisor has taken away. The averages have in them what was measured, with the processes that never rested.
   """
   def load(before) do
     now = look()

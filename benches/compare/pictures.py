@@ -55,8 +55,8 @@ def latency(results, file):
 
 def in_order(pauses, where):
     """What was measured after each pause, with words for it."""
-    words = {pause: "calls at once" if pause == "0" else f"{pause} ms before each call" for pause in pauses}
-    return [(words[pause] + where, pauses[pause]) for pause in sorted(pauses, key=int)]
+    in_words = lambda pause: "calls at once" if pause == "0" else f"{pause} ms before each call"
+    return [(in_words(pause) + where, pauses[pause]) for pause in sorted(pauses, key=int)]
 
 
 def way(axes, row, summary, colour):

@@ -16,14 +16,16 @@ defmodule Bench.Ratios do
     {:drop_in, :echo, [2, 20], 3, 2},
     {:drop_in, :otp, [0, 2, 20], nil, 2}
   ]
+  @p50_busy [{:drop_in, :nif, [0, 2], nil, nil}]
 
   @doc "The ratios of what was measured, in the order in which they are told."
   def all(measured) do
     Enum.concat([
-      p50(measured[:pauses]),
+      p50(measured[:pauses], @p50),
       each_pause(measured[:pauses], :p99, {1.5, 1.0}),
       each_pause(measured[:pauses], :processor, {2, 1.5}),
-      busy(measured[:busy]),
+      p50(measured[:busy], @p50_busy, ", busy"),
+      each_pause(measured[:busy], :p99, {nil, nil}, ", busy"),
       callers(measured[:callers]),
       many(measured[:many]),
       others(measured[:pauses][0]),
@@ -32,38 +34,29 @@ defmodule Bench.Ratios do
     ])
   end
 
-  defp p50(nil), do: []
+  defp p50(pauses, compared, where \\ "")
+  defp p50(nil, _compared, _where), do: []
 
-  defp p50(pauses) do
-    for {over, under, at, floor, aim} <- @p50,
+  defp p50(pauses, compared, where) do
+    for {over, under, at, floor, aim} <- compared,
         pause <- at,
         %{^over => %{blocks: over_blocks}, ^under => %{blocks: under_blocks}} <- [pauses[pause]] do
       over_blocks
       |> Stats.quotients(under_blocks)
-      |> ratio("#{over}/#{under} p50", pause, :low, floor, aim)
+      |> ratio("#{over}/#{under} p50#{where}", pause, :low, floor, aim)
     end
   end
 
   # These are of all blocks together: few calls of a block are slow.
-  defp each_pause(nil, _figure, _bounds), do: []
+  defp each_pause(pauses, figure, bounds, where \\ "")
+  defp each_pause(nil, _figure, _bounds, _where), do: []
 
-  defp each_pause(pauses, figure, {floor, aim}) do
+  defp each_pause(pauses, figure, {floor, aim}, where) do
     for {pause, %{drop_in: over, nif: under}} <- Enum.sort(pauses) do
       over[figure]
       |> single(under[figure])
-      |> ratio("drop_in/nif #{figure}", pause, :low, floor, aim)
+      |> ratio("drop_in/nif #{figure}#{where}", pause, :low, floor, aim)
     end
-  end
-
-  defp busy(nil), do: []
-
-  defp busy(pauses) do
-    for {pause, %{drop_in: over, nif: under}} <- Enum.sort(pauses),
-        {figure, quotients} <- [
-          p50: Stats.quotients(over.blocks, under.blocks),
-          p99: single(over.p99, under.p99)
-        ],
-        do: ratio(quotients, "drop_in/nif #{figure}, busy", pause, :low, nil, nil)
   end
 
   defp callers(nil), do: []

@@ -30,12 +30,9 @@ defmodule Bench.Report do
 
   @doc "Prints what there is."
   def print(measured) do
-    for {pause, ways} <- Enum.sort(measured[:pauses] || %{}) do
-      table("#{pause} ms before each call", @ways, ways)
-    end
-
-    for {pause, ways} <- Enum.sort(measured[:busy] || %{}) do
-      table("#{pause} ms, on a busy machine", @ways, ways)
+    for {group, words} <- [pauses: "ms before each call", busy: "ms, on a busy machine"],
+        {pause, ways} <- Enum.sort(measured[group] || %{}) do
+      table("#{pause} #{words}", @ways, ways)
     end
 
     if many = measured[:many], do: table("64 sockets, each", @many, many)
