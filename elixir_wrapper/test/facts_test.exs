@@ -199,6 +199,27 @@ defmodule Linx.Netlink.Port.FactsTest do
     await_closed(number)
   end
 
+  test "who monitors a process after it owns sockets hears of its end after they are closed" do
+    original = fd(netlink())
+
+    for _round <- 1..10 do
+      owner = spawn(fn -> receive do: (:end -> :ok) end)
+      numbers = for _number <- 1..500, do: give_duplicate(original, owner)
+      # A monitor that was there before may hear of it while they are being closed.
+      monitor = Process.monitor(owner)
+      send(owner, :end)
+      assert_receive {:DOWN, ^monitor, :process, ^owner, :normal}, 5_000
+      # The numbers below may be somebody else's again.
+      refute numbers |> Enum.max() |> open?()
+    end
+  end
+
+  defp give_duplicate(number, owner) do
+    {:ok, duplicate} = :socket.open(number)
+    :ok = :socket.setopt(duplicate, {:otp, :controlling_process}, owner)
+    fd(duplicate)
+  end
+
   test ":prim_file closes a raw descriptor" do
     {near, far} = connected()
     send_descriptors(near, [fd(near)])

@@ -181,28 +181,36 @@ defmodule Linx.Netlink.Port.Descriptor do
   Binding a duplicate binds the socket. But the duplicate must not be closed with `:socket.close/1`: that
   makes the socket *blocking*, also for whoever uses it through another descriptor, and the next receive
   of his would hold up a scheduler of the BEAM until something comes. A duplicate that goes with its
-  owner goes without that. So its owner is a process of its own.
+  owner goes without that. So a process is made its owner, and ends. The duplicate is gone when this returns.
 
   An error is the reason that `:socket` gives, such as `:ebadf` (it isn't open), `:enotsock` (it is no
   socket), `:einval` (it is bound already), `:eperm` (the groups take `CAP_NET_ADMIN`) or `:emfile`.
   """
-  # The fun says what came of it by its end.
-  @dialyzer {:nowarn_function, bind: 2}
   @spec bind(integer(), non_neg_integer()) :: :ok | {:error, term()}
   def bind(fd, groups) do
-    {_pid, monitor} = spawn_monitor(fn -> exit({:shutdown, bind_duplicate(fd, groups)}) end)
-
-    # The duplicate is gone with its owner.
-    receive do
-      {:DOWN, ^monitor, :process, _pid, {:shutdown, outcome}} -> outcome
-      {:DOWN, ^monitor, :process, _pid, reason} -> {:error, reason}
+    # Any protocol would do: the socket is only borrowed. Nobody looks for it in the registry of sockets.
+    with {:ok, duplicate} <- duplicate(fd, 0, use_registry: false) do
+      outcome = :socket.bind(duplicate, address(groups))
+      let_go(duplicate)
+      outcome
     end
   end
 
-  # Any protocol would do: the socket is only borrowed. Nobody looks for it in the registry of sockets.
-  defp bind_duplicate(fd, groups) do
-    with {:ok, socket} <- duplicate(fd, 0, use_registry: false),
-         do: :socket.bind(socket, address(groups))
+  # The monitor must be younger than the ownership: an older one would tell of the owner's end before what he
+  # owned is closed.
+  defp let_go(socket) do
+    caller = self()
+
+    owner =
+      spawn(fn ->
+        Process.monitor(caller)
+        receive do: (_end_or_down -> :ok)
+      end)
+
+    :ok = :socket.setopt(socket, {:otp, :controlling_process}, owner)
+    monitor = Process.monitor(owner)
+    send(owner, :end)
+    receive do: ({:DOWN, ^monitor, :process, _owner, _reason} -> :ok)
   end
 
   @doc """

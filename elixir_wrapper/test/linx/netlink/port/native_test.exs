@@ -31,6 +31,13 @@ defmodule Linx.Netlink.Port.NativeTest do
     Bitwise.band(String.to_integer(octal, 8), 0o4000) != 0
   end
 
+  # It gives way, and can be killed, at another place each time.
+  defp bind_for_ever(fd) do
+    :erlang.bump_reductions(:rand.uniform(4_000))
+    Native.bind_netlink(fd, 0)
+    bind_for_ever(fd)
+  end
+
   describe "open_in_netns/2" do
     test "gives a descriptor whose socket is in the namespace" do
       namespace = Namespace.create()
@@ -190,6 +197,25 @@ defmodule Linx.Netlink.Port.NativeTest do
       {:ok, fd} = Native.open_in_netns(namespace.path, 0)
       assert :ok = Native.bind_netlink(fd, 0)
       fd |> adopt() |> Namespace.assert_inside(namespace)
+    end
+
+    test "leaves no descriptor and no process, whenever its caller is killed" do
+      {:ok, fd} = Native.open_in_netns("/proc/self/ns/net", 0)
+      before = Descriptors.count()
+      processes = length(Process.list())
+
+      for number <- 1..500 do
+        {caller, monitor} = spawn_monitor(fn -> bind_for_ever(fd) end)
+        # At another moment each time: the later, the more often it has yielded.
+        for _turn <- 0..rem(number, 50), do: :erlang.yield()
+        Process.exit(caller, :kill)
+        assert_receive {:DOWN, ^monitor, :process, ^caller, :killed}, 5_000
+      end
+
+      Descriptors.await(before)
+      # Others start some, too, but not hundreds.
+      eventually("they are gone", fn -> length(Process.list()) < processes + 50 end)
+      assert :ok = Native.close_fd(fd)
     end
 
     test "returns the kernel's error number" do
