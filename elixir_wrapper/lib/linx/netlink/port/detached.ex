@@ -15,9 +15,8 @@ defmodule Linx.Netlink.Port.Detached do
 
       iex> Linx.Netlink.Port.Detached.detach(spawn(fn -> receive do: (:never -> :ok) end))
       :ok
-      iex> fn -> Linx.Netlink.Port.Detached.detach(self()) && Process.group_leader() end
-      ...> |> Task.async()
-      ...> |> Task.await() == Process.whereis(:init)
+      iex> task = Task.async(fn -> {Linx.Netlink.Port.Detached.detach(self()), Process.group_leader()} end)
+      iex> Task.await(task) == {:ok, Process.whereis(:init)}
       true
   """
   @spec detach(pid()) :: :ok

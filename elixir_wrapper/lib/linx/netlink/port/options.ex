@@ -67,6 +67,7 @@ defmodule Linx.Netlink.Port.Options do
     address: {quote(do: Sockaddr.t()), "an address"},
     backlog: {quote(do: non_neg_integer()), "an integer from 0 to 4294967295"}
   }
+  @expected Map.new(@values, fn {kind, {_type, expected}} -> {kind, expected} end)
 
   kind = fn form -> if is_tuple(form), do: elem(form, 0), else: form end
 
@@ -195,10 +196,8 @@ defmodule Linx.Netlink.Port.Options do
     if valid?(kind, value) do
       encode(kind, value)
     else
-      {_type, expected} = value(kind)
-
       raise ArgumentError,
-            "the option #{Text.term(name)} must be #{expected}, got: #{Text.term(value)}"
+            "the option #{Text.term(name)} must be #{@expected[kind]}, got: #{Text.term(value)}"
     end
   end
 
@@ -218,10 +217,6 @@ defmodule Linx.Netlink.Port.Options do
 
   defp encode(:address, address), do: Sockaddr.encode!(address)
   defp encode(_kind, value), do: value
-
-  for {kind, {_type, expected}} <- @values do
-    defp value(unquote(kind)), do: {unquote(kind), unquote(expected)}
-  end
 
   @spec misplaced!(atom(), atom()) :: no_return()
   defp misplaced!(name, of) do

@@ -152,7 +152,12 @@ defmodule Linx.Netlink.Port.Native.ReplacementTest do
     pid = replacement()
     {:module, @module} = :code.load_file(@module)
     :code.stick_mod(@module)
-    look = fn -> send(pid, :look) && :sys.get_state(pid) end
+
+    look = fn ->
+      send(pid, :look)
+      :sys.get_state(pid)
+    end
+
     assert capture_log(look) =~ "can't be replaced"
     refute capture_log([level: :error], look) =~ "(replace_nif)"
     assert replacement() == pid
