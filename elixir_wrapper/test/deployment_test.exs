@@ -1,17 +1,15 @@
 defmodule Linx.Netlink.Port.DeploymentTest do
-  @moduledoc """
-  The ways of docs/DEPLOYMENT.md: what stands there is done, on a machine of the test's own, and the
-  application that is started so is asked what it can do.
-  """
+  @moduledoc "The ways of docs/DEPLOYMENT.md, each on a machine of the test's own."
 
   use Linx.Netlink.Port.Test.Case, async: false
 
-  alias Linx.Netlink.Port
-  alias Linx.Netlink.Port.Test.{App, Beam, Document, Machine, Resident, Unit}
+  import Linx.Netlink.Port.Test.Deployment
 
-  @page "docs/DEPLOYMENT.md"
-  @start "/opt/my_app/bin/my_app start"
-  @program "/opt/linx-netlink-port/linx-netlink-port"
+  alias Linx.Netlink.Port
+  alias Linx.Netlink.Port.Test.{App, Beam, Deployment, Document, Machine, Resident, Unit}
+
+  @start Deployment.start()
+  @program Deployment.program()
 
   # linux/rtnetlink.h, linux/netfilter/nfnetlink.h, nf_tables.h and nfnetlink_conntrack.h
   @rtnlgrp_link 1
@@ -148,6 +146,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
 
     test "the port program writes to no netlink socket of its client's" do
       command = [Port.Program.Executable.default(), "--rendezvous", "@nobody-listens-here"]
+
       assert_takes_no_socket(Machine.start(), "3 ", command)
     end
   end
@@ -239,7 +238,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     end
 
     test "takes no other arguments", %{machine: machine} do
-      [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(@page, "4 "))
+      [rule] = Regex.run(~r/\^.*\$$/m, Document.section!(page(), "4 "))
       name = "@linx-netlink-port-" <> String.duplicate("0f", 16)
 
       allowed =
@@ -302,7 +301,7 @@ defmodule Linx.Netlink.Port.DeploymentTest do
   describe "5, systemd:" do
     setup do
       machine = install("1 ")
-      [install, variant] = @page |> Document.section!("5 ") |> Document.code("sh")
+      [install, variant] = page() |> Document.section!("5 ") |> Document.code("sh")
       {:ok, machine: machine, install: install, variant: variant}
     end
 
@@ -357,163 +356,16 @@ defmodule Linx.Netlink.Port.DeploymentTest do
     end
   end
 
-  describe "the check" do
-    # The REPL is built for it.
-    @describetag :packaging
-    @describetag timeout: 600_000
-
-    setup do
-      section = Document.section!(@page, "Check that it works")
-      [build, "/opt/my_app/bin/my_app rpc " <> _expression] = Document.code(section, "console")
-
-      {output, status} =
-        System.cmd("sh", ["-c", build], cd: Document.path("."), stderr_to_stdout: true)
-
-      assert status == 0, output
-      [check] = Document.code(section, "sh")
-      [_list, more] = Regex.run(~r/`(--launcher [^`]*)`/, section)
-      {:ok, check: check, more: more}
-    end
-
-    test "of 1 lists the links of a namespace", context do
-      assert check(install("1 "), context.check, context.namespace) =~ context.namespace.bridge
-    end
-
-    test "of 1 says what is wrong", context do
-      machine = install("1 ")
-      Machine.run(machine, "gpasswd --delete my_app netlink")
-      assert {said, 1} = try_check(machine, context.check, context.namespace)
-      assert said =~ "Permission denied"
-      Machine.run(machine, "usermod --append --groups netlink my_app; setcap -r #{@program}")
-      assert {said, 1} = try_check(machine, context.check, context.namespace)
-      assert said =~ "{1, {:error, {:setns, 1}}}"
-    end
-
-    test "of 2 says that things can be changed", context do
-      [start] = for code <- codes("2 ", "sh"), do: String.replace(code, @start, "")
-      [words] = Regex.run(~r/^setpriv .*--reset-env/m, context.check)
-      check = context.check |> String.replace(words, String.trim(start)) |> with_info()
-      machine = install("1 ")
-      assert check(machine, check, context.namespace) =~ "read_only: false"
-      assert check(machine, with_info(context.check), context.namespace) =~ "read_only: true"
-    end
-
-    test "of 4 goes through sudo", context do
-      check = String.replace(context.check, "':links 1'", "':links 1' #{context.more}")
-      assert check(install("4 "), check, context.namespace) =~ context.namespace.bridge
-    end
-
-    defp with_info(check), do: String.replace(check, "-e ':links 1'", "-e ':links 1' -e ':info'")
-
-    defp check(machine, check, namespace) do
-      assert {output, 0} = try_check(machine, check, namespace)
-      output
-    end
-
-    defp try_check(machine, check, namespace) do
-      check = Regex.replace(~r/^ip netns .*\n/m, check, "")
-      Machine.try_run(machine, String.replace(check, "/blue", "/" <> namespace.name))
-    end
-  end
-
-  # What the page says
-
-  defp install(section) do
-    machine = Machine.start()
-    @page |> Document.section!(section) |> Document.code("sh") |> Enum.each(&install(machine, &1))
-    machine
-  end
-
-  defp install(machine, code), do: unless(code =~ @start, do: Machine.run(machine, code))
-
-  defp deploy(machine, section), do: deploy(machine, section, config(section))
-
-  defp deploy(machine, section, config) do
-    [command] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
-    Beam.start(machine, command, config)
-  end
-
-  defp config(section) do
-    text = Enum.map_join(codes(section, "elixir"), &("import Config\n" <> &1))
-    path = Path.join(Fixture.directory(), "runtime.exs")
-    File.write!(path, text)
-    Config.Reader.read!(path)
-  end
-
-  defp codes(section, language),
-    do: @page |> Document.section!(section) |> Document.code(language)
-
-  defp start_unit(machine, names, config, more \\ "") do
-    Beam.start(machine, Unit.command(units(names) ++ [more]), config)
-  end
-
-  defp units(names), do: Enum.map(names, &Document.read!("docs/systemd/#{&1}"))
-
   # It has nothing to say but the table of how much is exposed.
   defp assert_in_order(output) do
     assert output =~ "Overall exposure level for my_app.service"
     refute output =~ ~r/^\S+\.(service|conf):/m
   end
 
-  # What the application can do
-
-  defp assert_looks_inside(beam, netns, namespace) do
-    seen = Beam.call(beam, App, :look, [netns])
-    index = Map.fetch!(seen.links, namespace.bridge)
-    assert {index, {192, 0, 2, 1}} in seen.addresses
-    assert seen == App.look({:name, namespace.name})
-    refute seen.cookie == Namespace.host_cookie()
-  end
-
-  defp assert_changes(beam, netns) do
-    assert :ok = Beam.call(beam, App, :change, [netns, "br", {192, 0, 2, 2}])
-    seen = App.look(netns)
-    assert {seen.links["br"], {192, 0, 2, 2}} in seen.addresses
-    refute Map.has_key?(App.look(:host).links, "br")
-  end
-
-  defp assert_ends_together(beam) do
-    {:ok, %{program: %{os_pid: os_pid}}} = Beam.call(beam, Port, :info, [])
-    Beam.kill(beam)
-    await_gone(os_pid)
-  end
-
   defp parent(os_pid) do
     status = File.read!("/proc/#{os_pid}/status")
     [_line, parent] = Regex.run(~r/^PPid:\s*(\d+)$/m, status)
     parent
-  end
-
-  # Started as the release of a section is, and handed a netlink socket as each of its streams, the port program
-  # says nothing at all.
-  defp assert_takes_no_socket(machine, section, command) when is_binary(section) do
-    [start] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
-    assert_takes_no_socket(machine, &String.replace(start, @start, &1), command)
-  end
-
-  defp assert_takes_no_socket(machine, started, command) when is_function(started) do
-    hand_over = """
-    import socket, subprocess, sys
-    for number in range(3):
-        streams = [subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE]
-        streams[number] = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        ended = subprocess.run(sys.argv[1:], stdin=streams[0], stdout=streams[1], stderr=streams[2])
-        print(number, ended.returncode, ended.stdout or b"", ended.stderr or b"")
-    """
-
-    path = "/opt/hand_over.py"
-    Machine.run(machine, "cat > #{path} <<'EOF'\n#{hand_over}EOF\nchmod 0644 #{path}")
-    words = Enum.join(["/usr/bin/python3", path | command], " ")
-    assert Machine.run(machine, started.(words)) == "0 4 b'' b''\n1 4 b'' b''\n2 4 b'' b''\n"
-  end
-
-  # As the kernel says, of those that matter here.
-  defp capabilities(beam) do
-    status = Beam.call(beam, File, :read!, ["/proc/self/status"])
-    [_line, effective] = Regex.run(~r/^CapEff:\t(\w+)$/m, status)
-    mask = String.to_integer(effective, 16)
-    known = [net_admin: 12, sys_admin: 21, sys_ptrace: 19]
-    for {name, bit} <- known, Bitwise.band(mask, Bitwise.bsl(1, bit)) != 0, do: name
   end
 
   defp sudo(machine, arguments), do: by(machine, "sudo", arguments)
