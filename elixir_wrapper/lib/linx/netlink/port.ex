@@ -273,8 +273,8 @@ defmodule Linx.Netlink.Port do
   def close_descriptor(fd) when is_integer(fd) and fd >= 0, do: Descriptor.close(fd)
 
   @doc """
-  Closes it when the socket of `:gen_tcp` or `:gen_udp` that uses it is closed, however that happens. It is
-  closed soon if the socket is closed already.
+  Closes it when the socket of `:gen_tcp` or `:gen_udp` that uses it is closed, however that happens, and what
+  was to be sent is sent. It is closed soon if the socket is closed already.
   """
   @spec close_descriptor(non_neg_integer(), :inet.socket()) :: :ok
   def close_descriptor(fd, socket) when is_integer(fd) and fd >= 0,

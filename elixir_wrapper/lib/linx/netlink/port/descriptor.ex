@@ -30,6 +30,9 @@ defmodule Linx.Netlink.Port.Descriptor do
   @closers_for_each 2
   @most_closers 16
 
+  # Milliseconds.
+  @flush_interval 100
+
   # include/uapi/asm-generic/socket.h.
   @sol_socket 1
   @so_type 3
@@ -104,7 +107,7 @@ defmodule Linx.Netlink.Port.Descriptor do
   defp closers, do: min(@closers_for_each * System.schedulers_online(), @most_closers)
 
   @doc """
-  Closes a descriptor when a socket of `:gen_tcp` or `:gen_udp` has been closed.
+  Closes a descriptor when a socket of `:gen_tcp` or `:gen_udp` has been closed, and has written what it had to.
 
   ## Example
 
@@ -122,11 +125,23 @@ defmodule Linx.Netlink.Port.Descriptor do
         monitor = :inet.monitor(socket)
 
         receive do
-          {:DOWN, ^monitor, _type, _socket, _info} -> close(fd)
+          {:DOWN, ^monitor, _type, _socket, _info} -> await_flushed(socket)
         end
+
+        close(fd)
       end)
     )
   end
+
+  # A port that ends goes on to write what its peer has not taken yet. Its monitors hear of the end before that, and
+  # later ones `:noproc`: nobody tells when it has written all.
+  defp await_flushed(port) when is_port(port) do
+    if Port.info(port, :id) do
+      receive after: (@flush_interval -> await_flushed(port))
+    end
+  end
+
+  defp await_flushed(_socket), do: nil
 
   @doc """
   A `:socket` socket, owned by the calling process, over a duplicate of the descriptor of a socket of this

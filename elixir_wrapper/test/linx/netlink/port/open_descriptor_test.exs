@@ -5,6 +5,8 @@ defmodule Linx.Netlink.Port.OpenDescriptorTest do
 
   alias Linx.Netlink.Port
 
+  # More bytes than the kernel keeps for a peer that doesn't read.
+  @much 20_000_000
   @bind [bind: %{family: :inet, addr: :any, port: 0}]
 
   defp socket?(fd), do: match?({:ok, "socket:" <> _}, File.read_link("/proc/self/fd/#{fd}"))
@@ -68,6 +70,34 @@ defmodule Linx.Netlink.Port.OpenDescriptorTest do
     :ok = :gen_udp.close(socket)
     :ok = Port.close_descriptor(fd, socket)
     await_closed(fd)
+  end
+
+  for way <- [:return, :shutdown, :kill] do
+    @tag way: way
+    test "what a peer has not taken yet is sent first, when the owner ends (#{way})", %{way: way} do
+      {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
+      {:ok, port} = :inet.port(listener)
+      test = self()
+
+      {owner, monitor} =
+        spawn_monitor(fn ->
+          {:ok, fd} = Port.open_descriptor(:host, {:inet, :stream, :tcp})
+          options = [:binary, active: false, fd: fd, high_watermark: 2 * @much]
+          {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, port, options)
+          :ok = Port.close_descriptor(fd, socket)
+          :ok = :gen_tcp.send(socket, :binary.copy("x", @much))
+          send(test, {:sent, fd})
+          if way != :return, do: Process.exit(self(), way)
+        end)
+
+      {:ok, accepted} = :gen_tcp.accept(listener, 10_000)
+      assert_receive {:DOWN, ^monitor, :process, ^owner, _reason}, 10_000
+      assert_received {:sent, fd}
+      assert {:ok, _all} = :gen_tcp.recv(accepted, @much, 60_000)
+      assert {:error, :closed} = :gen_tcp.recv(accepted, 0, 10_000)
+      await_closed(fd)
+      Enum.each([accepted, listener], &:gen_tcp.close/1)
+    end
   end
 
   test "an error is the one of open/3" do
