@@ -36,8 +36,12 @@ defmodule Linx.Netlink.Port.Test.Deployment do
   def deploy(machine, section), do: deploy(machine, section, config(section))
 
   def deploy(machine, section, config) do
+    Beam.start(machine, command(section), config)
+  end
+
+  defp command(section) do
     [command] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
-    Beam.start(machine, command, config)
+    command
   end
 
   @doc "The configuration of a section."
@@ -89,8 +93,7 @@ defmodule Linx.Netlink.Port.Test.Deployment do
   port program says nothing at all.
   """
   def assert_takes_no_socket(machine, section, command) when is_binary(section) do
-    [start] = for code <- codes(section, "sh"), code =~ @start, do: String.trim(code)
-    assert_takes_no_socket(machine, &String.replace(start, @start, &1), command)
+    assert_takes_no_socket(machine, &String.replace(command(section), @start, &1), command)
   end
 
   def assert_takes_no_socket(machine, started, command) when is_function(started) do

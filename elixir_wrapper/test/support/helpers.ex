@@ -6,6 +6,9 @@ defmodule Linx.Netlink.Port.Test.Helpers do
 
   alias Linx.Netlink.Port
 
+  # linux/socket.h.
+  @sol_netlink 270
+
   @patience 20_000
   # Of what builds something first.
   @building 300_000
@@ -54,6 +57,25 @@ defmodule Linx.Netlink.Port.Test.Helpers do
   defp send_signal(os_pid, signal) do
     System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
     :ok
+  end
+
+  @doc "What a netlink socket has as an option of SOL_NETLINK: a number."
+  def netlink_option(socket, number) do
+    {:ok, <<value::native-32, _rest::binary>>} =
+      :socket.getopt_native(socket, {@sol_netlink, number}, 8)
+
+    value
+  end
+
+  @doc "Starts 500 processes, one after the other, and kills each at another moment."
+  def kill_500(fun) do
+    for number <- 1..500 do
+      {pid, monitor} = spawn_monitor(fun)
+      # The later, the more often it has yielded.
+      for _turn <- 0..rem(number, 50), do: :erlang.yield()
+      Process.exit(pid, :kill)
+      assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, @patience
+    end
   end
 
   @doc "Waits until something holds that nobody tells of."

@@ -4,15 +4,7 @@ defmodule Linx.Netlink.PortTest do
   alias Linx.Netlink.Port
   alias Linx.Netlink.Port.Error
 
-  @sol_netlink 270
   @sol_socket 1
-
-  defp netlink_option(socket, number) do
-    {:ok, <<value::native-32, _rest::binary>>} =
-      :socket.getopt_native(socket, {@sol_netlink, number}, 8)
-
-    value
-  end
 
   defp buffer(socket, number) do
     {:ok, <<size::native-32>>} = :socket.getopt_native(socket, {@sol_socket, number}, 4)

@@ -67,7 +67,6 @@ defmodule Linx.Netlink.Port.Options do
     address: {quote(do: Sockaddr.t()), "an address"},
     backlog: {quote(do: non_neg_integer()), "an integer from 0 to 4294967295"}
   }
-  @expected Map.new(@values, fn {kind, {_type, expected}} -> {kind, expected} end)
 
   kind = fn form -> if is_tuple(form), do: elem(form, 0), else: form end
 
@@ -196,8 +195,10 @@ defmodule Linx.Netlink.Port.Options do
     if valid?(kind, value) do
       encode(kind, value)
     else
+      {_type, expected} = @values[kind]
+
       raise ArgumentError,
-            "the option #{Text.term(name)} must be #{@expected[kind]}, got: #{Text.term(value)}"
+            "the option #{Text.term(name)} must be #{expected}, got: #{Text.term(value)}"
     end
   end
 

@@ -157,15 +157,7 @@ defmodule Linx.Netlink.Port.LaneTest do
 
   test "no descriptor is left of 500 callers who are killed while they open sockets", context do
     before = Descriptors.count_both(context.server)
-
-    for number <- 1..500 do
-      {caller, monitor} = spawn_monitor(fn -> open_for_ever(context) end)
-      # At another moment each time: the later, the more often it has yielded.
-      for _turn <- 0..rem(number, 50), do: :erlang.yield()
-      Process.exit(caller, :kill)
-      assert_receive {:DOWN, ^monitor, :process, ^caller, :killed}
-    end
-
+    kill_500(fn -> open_for_ever(context) end)
     Descriptors.await_both(context.server, before)
   end
 

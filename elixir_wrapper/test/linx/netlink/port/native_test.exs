@@ -204,13 +204,7 @@ defmodule Linx.Netlink.Port.NativeTest do
       before = Descriptors.count()
       processes = length(Process.list())
 
-      for number <- 1..500 do
-        {caller, monitor} = spawn_monitor(fn -> bind_for_ever(fd) end)
-        # At another moment each time: the later, the more often it has yielded.
-        for _turn <- 0..rem(number, 50), do: :erlang.yield()
-        Process.exit(caller, :kill)
-        assert_receive {:DOWN, ^monitor, :process, ^caller, :killed}, 5_000
-      end
+      kill_500(fn -> bind_for_ever(fd) end)
 
       Descriptors.await(before)
       # Others start some, too, but not hundreds.

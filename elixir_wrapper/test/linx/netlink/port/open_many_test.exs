@@ -61,7 +61,7 @@ defmodule Linx.Netlink.Port.OpenManyTest do
     ]
 
     {:ok, [ok: first, ok: second, ok: third]} = Port.open_many(entries, ext_ack: true)
-    assert [1, 0, 1] = Enum.map([first, second, third], &ext_ack/1)
+    assert [1, 0, 1] = Enum.map([first, second, third], &netlink_option(&1, 11))
   end
 
   test "has an error an entry when none can be had" do
@@ -80,11 +80,5 @@ defmodule Linx.Netlink.Port.OpenManyTest do
     for entry <- [:host, {:host}, {:host, :route, :ext_ack}, {:host, :route, [], []}] do
       assert_raise ArgumentError, fn -> Port.open_many([entry]) end
     end
-  end
-
-  # Of SOL_NETLINK.
-  defp ext_ack(socket) do
-    {:ok, <<value::native-32, _rest::binary>>} = :socket.getopt_native(socket, {270, 11}, 8)
-    value
   end
 end
